@@ -1,0 +1,1 @@
+"""The one-machine runtime: PostgreSQL and Temporal without containers."""

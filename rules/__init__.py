@@ -1,0 +1,1 @@
+"""Declarative layer: packs, their compiler to durable_rules, the engine and the explanation."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: migrations, the pool, and one module for each aggregate."""

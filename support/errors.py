@@ -1,0 +1,94 @@
+"""The one exception hierarchy of the hub.
+
+Every message says what is wrong, where, and what to do. `code` is the stable name that the CLI, the
+API and Temporal failures carry; `details` holds references only, never text of a customer.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class FlowHubError(Exception):
+    """Base of all errors that the hub raises on purpose."""
+
+    code: ClassVar[str] = "FlowHubError"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details: Mapping[str, object] = details
+
+
+class InputError(FlowHubError):
+    """What came in cannot be used: malformed, too large, out of range."""
+
+    code = "InputError"
+
+
+class ImplausibleTimeError(InputError):
+    """An event's time cannot be true (before 2000, or in the future)."""
+
+    code = "ImplausibleTime"
+
+
+class UnknownTicketError(InputError):
+    """No ticket with this id in this tenant."""
+
+    code = "UnknownTicket"
+
+
+class TicketExistsError(InputError):
+    """`created` for an id that the tenant already has, from another event."""
+
+    code = "TicketExists"
+
+
+class TransitionRefusedError(InputError):
+    """The event is impossible in the ticket's state; `details` has `state` and `allowed`."""
+
+    code = "TransitionRefused"
+
+
+class CalendarError(FlowHubError):
+    """A business calendar is malformed, or has no open time."""
+
+    code = "CalendarError"
+
+
+class PolicyError(FlowHubError):
+    """An SLA or escalation policy is blank, malformed or contradictory."""
+
+    code = "PolicyError"
+
+
+class PackError(FlowHubError):
+    """A rule pack cannot be used; the message names file, line and what to do."""
+
+    code = "PackError"
+
+
+class RulesEngineError(FlowHubError):
+    """The rules engine crashed, hung, or disagreed with the reference evaluator, also afresh."""
+
+    code = "RulesEngineError"
+
+
+class LedgerError(FlowHubError):
+    """The ledger contradicts the caller: a programming error or a restored database."""
+
+    code = "LedgerError"
+
+
+class RuntimeUnavailableError(FlowHubError):
+    """A server, compiler or port that the embedded runtime needs is not to be had."""
+
+    code = "RuntimeUnavailable"
+
+
+class DeliveryError(FlowHubError):
+    """An outside effect failed; `retryable` says whether trying again can help."""
+
+    code = "DeliveryError"
+
+    def __init__(self, message: str, *, retryable: bool, **details: object) -> None:
+        super().__init__(message, **details)
+        self.retryable = retryable

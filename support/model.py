@@ -1,0 +1,164 @@
+"""The vocabulary of the hub as types: events in, ticket state, nothing that acts.
+
+Instants are aware UTC datetimes. Ids are references (`[A-Za-z0-9._-]{1,64}`); text, names and
+addresses are in the store and appear here only as a `message_ref`.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from support.errors import InputError
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+DEFAULT_TENANT = "global"
+
+
+class Channel(StrEnum):
+    """Where a ticket came in."""
+
+    CHAT = "chat"
+    EMAIL = "email"
+    PHONE = "phone"
+    WEB = "web"
+    API = "api"
+
+
+class Priority(StrEnum):
+    """How urgent a ticket is, lowest first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands in its life."""
+
+    NEW = "new"
+    OPEN = "open"
+    WAITING_CUSTOMER = "waiting_customer"
+    WAITING_INTERNAL = "waiting_internal"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+    @property
+    def active(self) -> bool:
+        """Not resolved and not closed."""
+        return self not in (TicketStatus.RESOLVED, TicketStatus.CLOSED)
+
+
+class ActorKind(StrEnum):
+    """Who or what caused an event."""
+
+    AGENT = "agent"
+    CUSTOMER = "customer"
+    RULE = "rule"
+    SYSTEM = "system"
+
+
+class Presence(StrEnum):
+    """Whether an agent can be given work."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    OFFLINE = "offline"
+
+
+class EventKind(StrEnum):
+    """What can happen to a ticket; the CLI verbs and API paths are the same words."""
+
+    CREATED = "created"
+    CUSTOMER_MESSAGE = "customer_message"
+    REPLY = "reply"
+    NOTE = "note"
+    ASSIGN = "assign"
+    ACK = "ack"
+    PRIORITY = "priority"
+    WAIT = "wait"
+    RESUME = "resume"
+    RESOLVE = "resolve"
+    REOPEN = "reopen"
+    CLOSE = "close"
+    REPLY_FAILED = "reply_failed"
+
+
+class WaitingOn(StrEnum):
+    """Whom an internally waiting ticket waits for."""
+
+    TEAM = "team"
+    VENDOR = "vendor"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it. `on_behalf_of` names the person for whom a machine acted."""
+
+    kind: ActorKind
+    id: str
+    role: str = ""
+    on_behalf_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a `created` event says about the new ticket."""
+
+    channel: Channel = Channel.WEB
+    priority: Priority = Priority.NORMAL
+    team: str = ""
+    skills: tuple[str, ...] = ()
+    customer_id: str = ""
+    tier: str = ""
+    tags: tuple[str, ...] = ()
+    follow_up_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketEvent:
+    """One thing that happened to one ticket; the message of every update and signal.
+
+    `event_id` is unique per ticket: a repeat returns the first result. Only the fields that the
+    kind needs are set: `opening` (created), `priority` (priority), `assignee` and `lock` (assign;
+    empty assignee releases), `status`, `waiting_on`, `waiting_ref`, `follow_up_at` (wait),
+    `automatic` (a reply that no person wrote, so no response), `voids` (reply_failed: the event id
+    of the reply that did not arrive). Free text (body, reason) is stored first and named by
+    `message_ref`.
+    """
+
+    event_id: str
+    kind: EventKind
+    occurred_at: datetime
+    received_at: datetime
+    actor: Actor
+    source: str = "api"
+    message_ref: str = ""
+    opening: Opening | None = None
+    priority: Priority | None = None
+    assignee: str = ""
+    lock: bool = False
+    status: TicketStatus | None = None
+    waiting_on: WaitingOn | None = None
+    waiting_ref: str = ""
+    follow_up_at: datetime | None = None
+    automatic: bool = False
+    voids: str = ""
+
+
+def checked_id(value: str, what: str) -> str:
+    """Return `value` if it may name a `what` (tenant, ticket, agent, event), else InputError."""
+    if not ID_PATTERN.fullmatch(value):
+        shown = value if len(value) <= 80 else f"{value[:77]}..."
+        raise InputError(
+            f"{what} {shown!r} is not allowed: use 1 to 64 of the characters A-Z a-z 0-9 . _ -",
+            field=what,
+        )
+    return value
+
+
+def workflow_id(tenant: str, ticket_id: str) -> str:
+    """Temporal id of a ticket's workflow."""
+    return f"ticket/{checked_id(tenant, 'tenant')}/{checked_id(ticket_id, 'ticket id')}"
