@@ -19,7 +19,7 @@ class Settings(BaseSettings):
         description="Where the embedded servers keep data, downloads, logs and addresses.",
     )
     database_url: SecretStr | None = Field(
-        default=None, description="PostgreSQL URL; unset: the embedded server of the data directory."
+        default=None, description="PostgreSQL URL; unset: the embedded one of the data directory."
     )
     temporal_address: str | None = Field(
         default=None, description="host:port of Temporal; unset: the embedded server."
@@ -65,6 +65,8 @@ class Settings(BaseSettings):
         default=600, ge=1, description="Seconds that an outside action is tried before it parks."
     )
     engine_timeout_s: float = Field(
-        default=2.0, gt=0, description="Seconds a rule evaluation may take before its child is killed."
+        default=2.0,
+        gt=0,
+        description="Seconds a rule evaluation may take before its process is killed.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
