@@ -1,0 +1,71 @@
+"""Outside actions: the intent written with its decision, then how far it has come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """One outside action. `state`: intended, sending, sent, failed, unknown or parked."""
+
+    action_key: str
+    tenant: str
+    ticket_id: str
+    kind: str
+    params: Mapping[str, Any]
+    created_at: datetime
+    state: str = "intended"
+    attempts: int = 0
+    last_error: str = ""
+
+
+async def intend(conn: Connection, row: EffectRow) -> None:
+    """Record the intent, in the transaction of its decision."""
+    await conn.execute(
+        "insert into effects (action_key, tenant, ticket_id, kind, params, created_at)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        (row.action_key, row.tenant, row.ticket_id, row.kind, Jsonb(row.params), row.created_at),
+    )
+
+
+async def begin(conn: Connection, *, action_key: str) -> EffectRow | None:
+    """Mark the action as being sent and return it; None if the key is unknown."""
+    async with conn.cursor(row_factory=class_row(EffectRow)) as cursor:
+        await cursor.execute(
+            "update effects set attempts = attempts + 1, changed_at = now(),"
+            "       state = case when state = 'sent' then state else 'sending' end"
+            " where action_key = %s"
+            " returning action_key, tenant, ticket_id, kind, params, created_at, state,"
+            "           attempts, last_error",
+            (action_key,),
+        )
+        return await cursor.fetchone()
+
+
+async def settle(conn: Connection, *, action_key: str, state: str, error: str = "") -> None:
+    """Record how the action stands: sent, failed, unknown or parked, and the last error's kind."""
+    await conn.execute(
+        "update effects set state = %s, last_error = %s, changed_at = now()"
+        " where action_key = %s",
+        (state, error, action_key),
+    )
+
+
+async def stuck(conn: Connection, *, tenant: str, limit: int = 100) -> tuple[EffectRow, ...]:
+    """Return what an operator must look at, oldest first. Served by effects_parked."""
+    async with conn.cursor(row_factory=class_row(EffectRow)) as cursor:
+        await cursor.execute(
+            "select action_key, tenant, ticket_id, kind, params, created_at, state, attempts,"
+            "       last_error from effects"
+            " where tenant = %s and state in ('parked', 'failed', 'unknown')"
+            " order by changed_at limit %s",
+            (tenant, limit),
+        )
+        return tuple(await cursor.fetchall())

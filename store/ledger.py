@@ -1,0 +1,346 @@
+"""The ledger of tickets: what `decide` reads before it decides, and writes with the decision."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from store.pool import Connection
+
+_READ = """
+select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
+       t.policy_version, c.agent_id, c.units, a.presence = 'online' as owner_available,
+       e.result as repeated, d.result as decided, d.trigger_id
+  from (select %(tenant)s::text as tenant, %(ticket_id)s::text as ticket_id) as k
+  left join (select *, state ->> 'policy_version' as policy_version from tickets) as t
+       using (tenant, ticket_id)
+  left join claims as c using (tenant, ticket_id)
+  left join agents as a on a.tenant = k.tenant and a.agent_id = c.agent_id
+  left join events as e on e.tenant = k.tenant and e.ticket_id = k.ticket_id
+       and e.event_id = %(event_id)s
+  left join decisions as d on d.workflow_id = %(workflow_id)s
+       and d.decision_seq = %(decision_seq)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who owns a ticket in the ledger, and for how many capacity units."""
+
+    agent_id: str
+    units: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the ledger knows before a decision. `repeated` is the first result of the event."""
+
+    state: str | None
+    decision_seq: int
+    status: str
+    opening_ref: str
+    policy_version: str
+    claim: Claim | None
+    owner_available: bool
+    repeated: Mapping[str, Any] | None
+    decided: Mapping[str, Any] | None
+    trigger_id: str
+
+
+async def read(
+    conn: Connection,
+    *,
+    tenant: str,
+    ticket_id: str,
+    workflow_id: str,
+    decision_seq: int,
+    event_id: str,
+) -> Found:
+    """Read ticket, claim, an earlier result of the event and of the decision, in one round trip."""
+    cursor = await conn.execute(
+        _READ,
+        {
+            "tenant": tenant,
+            "ticket_id": ticket_id,
+            "workflow_id": workflow_id,
+            "decision_seq": decision_seq,
+            "event_id": event_id,
+        },
+    )
+    row = await cursor.fetchone() or {}
+    owner = row.get("agent_id")
+    return Found(
+        state=row.get("state"),
+        decision_seq=row.get("decision_seq") or 0,
+        status=row.get("status") or "",
+        opening_ref=row.get("opening_ref") or "",
+        policy_version=row.get("policy_version") or "",
+        claim=Claim(owner, row["units"]) if owner else None,
+        owner_available=bool(row.get("owner_available")),
+        repeated=row.get("repeated"),
+        decided=row.get("decided"),
+        trigger_id=row.get("trigger_id") or "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event as the ledger keeps it; `event` is its whole message, `result` the answer."""
+
+    tenant: str
+    ticket_id: str
+    event_id: str
+    kind: str
+    outcome: str
+    decision_seq: int | None
+    actor_kind: str
+    actor_id: str
+    actor_role: str
+    on_behalf_of: str
+    source: str
+    message_ref: str
+    occurred_at: datetime
+    received_at: datetime
+    nominal_at: datetime
+    event: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+
+_EVENT = """
+insert into events (tenant, ticket_id, event_id, kind, outcome, decision_seq, actor_kind, actor_id,
+                    actor_role, on_behalf_of, source, message_ref, occurred_at, received_at,
+                    nominal_at, event, result)
+values (%(tenant)s, %(ticket_id)s, %(event_id)s, %(kind)s, %(outcome)s, %(decision_seq)s,
+        %(actor_kind)s, %(actor_id)s, %(actor_role)s, %(on_behalf_of)s, %(source)s,
+        %(message_ref)s, %(occurred_at)s, %(received_at)s, %(nominal_at)s, %(event)s, %(result)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One decision with all that explains it."""
+
+    workflow_id: str
+    decision_seq: int
+    tenant: str
+    ticket_id: str
+    run_id: str
+    trigger_id: str
+    trigger: str
+    nominal_at: datetime
+    lateness_s: float
+    pack_name: str
+    pack_version: str
+    policy_version: str
+    inputs: Mapping[str, Any]
+    fired: Sequence[str]
+    trace: Sequence[Mapping[str, Any]]
+    actions: Sequence[Mapping[str, Any]]
+    clocks: Sequence[Mapping[str, Any]]
+    digest: str
+    result: Mapping[str, Any]
+
+
+_DECISION = """
+insert into decisions (workflow_id, decision_seq, tenant, ticket_id, run_id, trigger_id, trigger,
+                       nominal_at, lateness_s, pack_name, pack_version, policy_version, inputs,
+                       fired, trace, actions, clocks, digest, result)
+values (%(workflow_id)s, %(decision_seq)s, %(tenant)s, %(ticket_id)s, %(run_id)s, %(trigger_id)s,
+        %(trigger)s, %(nominal_at)s, %(lateness_s)s, %(pack_name)s, %(pack_version)s,
+        %(policy_version)s, %(inputs)s, %(fired)s, %(trace)s, %(actions)s, %(clocks)s,
+        %(digest)s, %(result)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRow:
+    """The projection of a ticket that lists and lanes read, with its state snapshot as JSON."""
+
+    tenant: str
+    ticket_id: str
+    run_id: str
+    channel: str
+    priority: str
+    status: str
+    team: str
+    customer_id: str
+    opening_ref: str
+    follow_up_of: str
+    created_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None
+    closed_at: datetime | None
+    active: bool
+    breached: bool
+    breached_held: bool
+    escalation_due: bool
+    sla_state: str
+    next_due_at: datetime | None
+    next_deadline: datetime | None
+    next_deadline_is: str
+    decision_seq: int
+    pack_version: str
+    state: str
+
+
+_TICKET = """
+insert into tickets (tenant, ticket_id, run_id, channel, priority, status, team, customer_id,
+                     opening_ref, follow_up_of, created_at, changed_at, resolved_at, closed_at,
+                     active, breached, breached_held, escalation_due, sla_state, next_due_at,
+                     next_deadline, next_deadline_is, parked, decision_seq, pack_version, state)
+values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(status)s, %(team)s,
+        %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
+        %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
+        %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
+        %(next_deadline_is)s, '', %(decision_seq)s, %(pack_version)s, %(state)s::jsonb)
+on conflict (tenant, ticket_id) do update
+   set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
+       team = excluded.team, changed_at = excluded.changed_at,
+       resolved_at = excluded.resolved_at, closed_at = excluded.closed_at,
+       active = excluded.active, breached = excluded.breached,
+       breached_held = excluded.breached_held, escalation_due = excluded.escalation_due,
+       sla_state = excluded.sla_state, next_due_at = excluded.next_due_at,
+       next_deadline = excluded.next_deadline, next_deadline_is = excluded.next_deadline_is,
+       parked = '', decision_seq = excluded.decision_seq,
+       pack_version = excluded.pack_version, state = excluded.state
+"""
+
+
+def _params(row: EventRow | DecisionRow | TicketRow) -> dict[str, Any]:
+    """Return a row's fields for psycopg; mappings and sequences become jsonb."""
+    values: dict[str, Any] = {}
+    for name in row.__dataclass_fields__:
+        value = getattr(row, name)
+        structured = isinstance(value, Mapping) or (
+            isinstance(value, Sequence) and not isinstance(value, str)
+        )
+        values[name] = Jsonb(value, dumps=_dumps) if structured else value
+    return values
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+async def write_event(conn: Connection, row: EventRow) -> None:
+    """Add an event; psycopg.errors.UniqueViolation if the ticket has it already."""
+    await conn.execute(_EVENT, _params(row))
+
+
+async def write_decision(conn: Connection, row: DecisionRow) -> None:
+    """Add a decision; psycopg.errors.UniqueViolation if the number is taken."""
+    await conn.execute(_DECISION, _params(row))
+
+
+async def write_ticket(conn: Connection, row: TicketRow) -> None:
+    """Add or replace the projection and snapshot of a ticket."""
+    await conn.execute(_TICKET, _params(row))
+
+
+_BREACH = """
+insert into breaches (tenant, ticket_id, metric, cycle, due_at, cause, decision_seq)
+values (%s, %s, %s, %s, %s, %s, %s)
+on conflict (tenant, ticket_id, metric, cycle, due_at) do update set withdrawn_seq = null
+"""
+_WITHDRAW = """
+update breaches set withdrawn_seq = %s
+ where tenant = %s and ticket_id = %s and metric = %s and cycle = %s and due_at = %s
+"""
+_ESCALATION = """
+insert into escalations (tenant, ticket_id, decision_seq, metric, cycle, fraction, due_at,
+                         lateness_s)
+values (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+async def write_breach(
+    conn: Connection, key: tuple[str, str], what: tuple[str, int, datetime], cause: str, seq: int
+) -> None:
+    """Record a breach of (tenant, ticket): `what` is metric, cycle and due."""
+    await conn.execute(_BREACH, (*key, *what, cause, seq))
+
+
+async def withdraw_breach(
+    conn: Connection, key: tuple[str, str], what: tuple[str, int, datetime], seq: int
+) -> None:
+    """Mark a breach as disproved by the decision `seq`; the record stays."""
+    await conn.execute(_WITHDRAW, (seq, *key, *what))
+
+
+async def write_escalation(
+    conn: Connection,
+    key: tuple[str, str],
+    seq: int,
+    step: tuple[str, int, float, datetime],
+    lateness_s: float,
+) -> None:
+    """Record a fired step: metric, cycle, fraction and due, and how late it was."""
+    await conn.execute(_ESCALATION, (*key, seq, *step, lateness_s))
+
+
+async def park(conn: Connection, *, tenant: str, ticket_id: str, error: str) -> None:
+    """Show the ticket as parked with what failed; the next decision clears it."""
+    await conn.execute(
+        "update tickets set parked = %s, changed_at = now() where tenant = %s and ticket_id = %s",
+        (error, tenant, ticket_id),
+    )
+
+
+async def first_result(
+    conn: Connection, *, tenant: str, ticket_id: str, event_id: str
+) -> Mapping[str, Any] | None:
+    """Return the result that the event got when it was first decided, or None."""
+    cursor = await conn.execute(
+        "select result from events where tenant = %s and ticket_id = %s and event_id = %s",
+        (tenant, ticket_id, event_id),
+    )
+    row = await cursor.fetchone()
+    result: Mapping[str, Any] | None = row["result"] if row else None
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where a ticket stands for a new run of its workflow."""
+
+    status: str
+    decision_seq: int
+    run_id: str
+
+
+async def snapshot(conn: Connection, *, tenant: str, ticket_id: str) -> Snapshot | None:
+    """Return where the ticket stands, or None if the tenant has no such ticket."""
+    cursor = await conn.execute(
+        "select status, decision_seq, run_id from tickets where tenant = %s and ticket_id = %s",
+        (tenant, ticket_id),
+    )
+    row = await cursor.fetchone()
+    return Snapshot(row["status"], row["decision_seq"], row["run_id"]) if row else None
+
+
+async def remember_pack(conn: Connection, *, version: str, name: str, body: str) -> None:
+    """Keep the text of a pack version, so that a decision can be read years later."""
+    await conn.execute(
+        "insert into packs (version, name, body) values (%s, %s, %s) on conflict do nothing",
+        (version, name, body),
+    )
+
+
+async def remember_policies(conn: Connection, *, version: str, body: Mapping[str, Any]) -> None:
+    """Keep a policy book, which tickets that started with it go on using."""
+    await conn.execute(
+        "insert into policy_books (version, body) values (%s, %s) on conflict do nothing",
+        (version, Jsonb(body, dumps=_dumps)),
+    )
+
+
+async def policies(conn: Connection, *, version: str) -> Mapping[str, Any] | None:
+    """Return a kept policy book, or None."""
+    cursor = await conn.execute("select body from policy_books where version = %s", (version,))
+    row = await cursor.fetchone()
+    body: Mapping[str, Any] | None = row["body"] if row else None
+    return body

@@ -1,0 +1,297 @@
+"""Life of a ticket: which event is possible in which state, and what it makes of the state.
+
+`allowed` is the one table behind the validator of the workflow, the decision and the documents.
+Clocks are not touched here: an event leaves its marks, and `support.sla` reads them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from support.errors import ImplausibleTimeError, InputError, TransitionRefusedError
+from support.escalation import Acknowledgement
+from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus
+from support.sla import Mark, MarkKind
+from support.ticket import TicketState, Waiting
+
+_ACTIVE = frozenset(
+    {
+        EventKind.CUSTOMER_MESSAGE,
+        EventKind.REPLY,
+        EventKind.NOTE,
+        EventKind.ASSIGN,
+        EventKind.ACK,
+        EventKind.PRIORITY,
+        EventKind.WAIT,
+        EventKind.RESOLVE,
+        EventKind.REPLY_FAILED,
+    }
+)
+ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
+    TicketStatus.NEW: _ACTIVE,
+    TicketStatus.OPEN: _ACTIVE,
+    TicketStatus.WAITING_CUSTOMER: _ACTIVE | {EventKind.RESUME},
+    TicketStatus.WAITING_INTERNAL: _ACTIVE | {EventKind.RESUME},
+    TicketStatus.RESOLVED: frozenset(
+        {
+            EventKind.CUSTOMER_MESSAGE,
+            EventKind.REPLY,
+            EventKind.NOTE,
+            EventKind.REOPEN,
+            EventKind.CLOSE,
+            EventKind.REPLY_FAILED,
+        }
+    ),
+    TicketStatus.CLOSED: frozenset({EventKind.REOPEN}),
+}
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+def check_time(event: TicketEvent) -> None:
+    """Refuse an event whose time cannot be true; ImplausibleTimeError says which limit it broke."""
+    if event.occurred_at < EARLIEST:
+        raise ImplausibleTimeError(
+            f"occurred_at {event.occurred_at.isoformat()} is before {EARLIEST.date()}: send the "
+            "time at which it happened, with its zone",
+            occurred_at=event.occurred_at.isoformat(),
+        )
+    if event.occurred_at > event.received_at + CLOCK_SKEW:
+        raise ImplausibleTimeError(
+            f"occurred_at {event.occurred_at.isoformat()} is more than 5 minutes after it was "
+            f"received ({event.received_at.isoformat()}): correct the sender's clock",
+            occurred_at=event.occurred_at.isoformat(),
+        )
+
+
+def refuse(status: TicketStatus, kind: EventKind, why: str = "") -> TransitionRefusedError:
+    """Return the typed refusal that names the state and what is allowed in it."""
+    allowed = sorted(ALLOWED[status])
+    reason = f" ({why})" if why else ""
+    return TransitionRefusedError(
+        f"{kind} is not possible while the ticket is {status}{reason}; "
+        f"possible now: {', '.join(allowed)}",
+        state=str(status),
+        event=str(kind),
+        allowed=[str(k) for k in allowed],
+        why=why,
+    )
+
+
+def check(status: TicketStatus, kind: EventKind) -> None:
+    """Raise TransitionRefusedError if `kind` is impossible in `status`."""
+    if kind not in ALLOWED[status]:
+        raise refuse(status, kind)
+
+
+def nominal(state: TicketState | None, event: TicketEvent, now: datetime) -> datetime:
+    """Instant at which the event counts: when it happened, kept between the last one and `now`."""
+    at = min(event.occurred_at, now)
+    return at if state is None else max(at, state.last_at)
+
+
+def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> TicketState:
+    """Return the state that a `created` event begins. InputError if it has no opening."""
+    opening = event.opening
+    if opening is None:
+        raise InputError("a created event needs its opening: channel, priority, customer")
+    by_phone = event.actor.kind is ActorKind.AGENT and opening.channel is Channel.PHONE
+    return TicketState(
+        tenant=tenant,
+        ticket_id=ticket_id,
+        channel=opening.channel,
+        priority=opening.priority,
+        status=TicketStatus.NEW,
+        created_at=at,
+        last_at=at,
+        team=opening.team,
+        skills=opening.skills,
+        customer_id=opening.customer_id,
+        tier=opening.tier,
+        tags=opening.tags,
+        follow_up_of=opening.follow_up_of,
+        marks=(Mark(at=at, kind=MarkKind.CREATED, event_id=event.event_id, answered=by_phone),),
+        customer_wrote_at=at,
+        replied_at=at if by_phone else None,
+    )
+
+
+def with_status(state: TicketState, status: TicketStatus, at: datetime, ref: str) -> TicketState:
+    """Move to `status`, leaving the mark that the clocks read; the same status changes nothing."""
+    if status is state.status:
+        return state
+    mark = Mark(at=at, kind=MarkKind.STATUS, event_id=ref, status=status)
+    return replace(
+        state,
+        status=status,
+        marks=(*state.marks, mark),
+        waiting=None,
+        resolved_at=at if status is TicketStatus.RESOLVED else state.resolved_at,
+        closed_at=at if status is TicketStatus.CLOSED else None,
+    )
+
+
+def advance(
+    state: TicketState, event: TicketEvent, at: datetime, follow_up_default: datetime
+) -> TicketState:
+    """Return the state after `event` at the nominal instant `at`.
+
+    `follow_up_default` is when an internal wait without a date is followed up. Raises
+    TransitionRefusedError or InputError; the state given is never changed.
+    """
+    check(state.status, event.kind)
+    step = _STEPS[event.kind]
+    return replace(step(state, event, at, follow_up_default), last_at=at)
+
+
+def _customer_message(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    mark = Mark(at=at, kind=MarkKind.CUSTOMER_MESSAGE, event_id=event.event_id)
+    reopening = state.status is TicketStatus.RESOLVED
+    if state.status is not TicketStatus.NEW:
+        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    return replace(
+        state,
+        marks=(*state.marks, mark),
+        customer_wrote_at=at,
+        reopen_count=state.reopen_count + reopening,
+    )
+
+
+def _reply(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    if event.automatic:
+        return replace(state, auto_messages=(*state.auto_messages[-7:], at))
+    if state.status is TicketStatus.NEW:
+        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    mark = Mark(at=at, kind=MarkKind.REPLY, event_id=event.event_id)
+    return replace(
+        state,
+        marks=(*state.marks, mark),
+        replied_at=at,
+        acks=(*state.acks, Acknowledgement(at=at)),
+    )
+
+
+def _note(
+    state: TicketState, _event: TicketEvent, _at: datetime, _default: datetime
+) -> TicketState:
+    return state
+
+
+def _assign(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    moved = state.owner not in ("", event.assignee)
+    if event.assignee and state.status is TicketStatus.NEW:
+        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    return replace(
+        state,
+        owner=event.assignee,
+        locked_until=None,
+        reassign_count=state.reassign_count + moved,
+    )
+
+
+def _ack(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
+    if event.actor.kind is not ActorKind.AGENT:
+        raise InputError("only an agent can acknowledge: automation and customers never do")
+    return replace(state, acks=(*state.acks, Acknowledgement(at=at)))
+
+
+def _priority(
+    state: TicketState, event: TicketEvent, _at: datetime, _default: datetime
+) -> TicketState:
+    if event.priority is None:
+        raise InputError("a priority event needs the new priority: low, normal, high or urgent")
+    return replace(state, priority=event.priority)
+
+
+def _wait(
+    state: TicketState, event: TicketEvent, at: datetime, follow_up_default: datetime
+) -> TicketState:
+    if event.status not in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL):
+        raise InputError("a wait event needs the status waiting_customer or waiting_internal")
+    if event.status is TicketStatus.WAITING_CUSTOMER:
+        if state.unanswered:
+            raise refuse(
+                state.status,
+                event.kind,
+                "waiting for the customer needs a public reply since their last message",
+            )
+        waiting = Waiting(since=at)
+    else:
+        if event.waiting_on is None:
+            raise InputError("an internal wait names whom it waits on: team, vendor or person")
+        waiting = Waiting(
+            since=at,
+            follow_up_at=event.follow_up_at or follow_up_default,
+            on=event.waiting_on,
+            ref=event.waiting_ref,
+        )
+    return replace(with_status(state, event.status, at, event.event_id), waiting=waiting)
+
+
+def _resume(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    return with_status(state, TicketStatus.OPEN, at, event.event_id)
+
+
+def _resolve(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    return with_status(state, TicketStatus.RESOLVED, at, event.event_id)
+
+
+def _reopen(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    reopened = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    return replace(reopened, reopen_count=state.reopen_count + 1)
+
+
+def _close(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    if state.unanswered and event.actor.kind in (ActorKind.RULE, ActorKind.SYSTEM):
+        raise refuse(state.status, event.kind, "automation never closes an unanswered ticket")
+    return with_status(state, TicketStatus.CLOSED, at, event.event_id)
+
+
+def _reply_failed(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    failed = next(
+        (m for m in state.marks if m.kind is MarkKind.REPLY and m.event_id == event.voids), None
+    )
+    if failed is None:
+        return state
+    void = Mark(at=at, kind=MarkKind.VOID, event_id=event.voids)
+    voided = {m.event_id for m in (*state.marks, void) if m.kind is MarkKind.VOID}
+    arrived = [m.at for m in state.marks if m.kind is MarkKind.REPLY and m.event_id not in voided]
+    state = replace(state, marks=(*state.marks, void), replied_at=max(arrived, default=None))
+    if state.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.RESOLVED):
+        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    return state
+
+
+_STEPS: Mapping[
+    EventKind, Callable[[TicketState, TicketEvent, datetime, datetime], TicketState]
+] = {
+    EventKind.CUSTOMER_MESSAGE: _customer_message,
+    EventKind.REPLY: _reply,
+    EventKind.NOTE: _note,
+    EventKind.ASSIGN: _assign,
+    EventKind.ACK: _ack,
+    EventKind.PRIORITY: _priority,
+    EventKind.WAIT: _wait,
+    EventKind.RESUME: _resume,
+    EventKind.RESOLVE: _resolve,
+    EventKind.REOPEN: _reopen,
+    EventKind.CLOSE: _close,
+    EventKind.REPLY_FAILED: _reply_failed,
+}

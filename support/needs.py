@@ -1,0 +1,117 @@
+"""What a decision asks of its surroundings, and the answers.
+
+The pure core is a generator: it yields a need and is sent the answer. The transaction of `decide`
+answers from PostgreSQL and the rules engine, a simulation from memory; the reasoning is the same.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from support.errors import LedgerError
+from support.routing import Candidate, Role
+
+Fact = bool | int | float | str | tuple[str, ...]
+Param = bool | int | float | str | tuple[str, ...] | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAction:
+    """One action that a rule asks for, with parameters its pack has checked."""
+
+    rule_id: str
+    kind: str
+    params: Mapping[str, Param]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """Whether one rule fired, and why or why not."""
+
+    rule_id: str
+    fired: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """Answer to EvaluateRules: what fired, in order, what it asks for, and why the rest did not."""
+
+    fired: tuple[str, ...]
+    actions: tuple[RuleAction, ...]
+    trace: tuple[RuleTrace, ...]
+    pack_name: str
+    pack_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRules:
+    """Which rules fire on these facts? Answer: RuleVerdict."""
+
+    facts: Mapping[str, Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class FindCandidates:
+    """Who could own the ticket? Answer: at most 50 Candidates, online and with all the skills."""
+
+    role: Role
+    team: str
+    skills: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOwner:
+    """Take `units` of an agent's capacity, `forced` also beyond it. Answer: whether it was done."""
+
+    agent_id: str
+    units: Decimal
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindPeople:
+    """Who has this role (for the team, else at all)? Answer: their agent ids, sorted."""
+
+    role: Role
+    team: str
+
+
+Need = EvaluateRules | FindCandidates | ClaimOwner | FindPeople
+Answer = RuleVerdict | tuple[Candidate, ...] | bool | tuple[str, ...]
+
+
+def _unexpected(need: Need, answer: Answer) -> LedgerError:
+    return LedgerError(f"{type(need).__name__} was answered with {type(answer).__name__}")
+
+
+def evaluate(facts: Mapping[str, Fact]) -> Generator[Need, Answer, RuleVerdict]:
+    """Ask the rules."""
+    need = EvaluateRules(facts)
+    answer = yield need
+    if not isinstance(answer, RuleVerdict):
+        raise _unexpected(need, answer)
+    return answer
+
+
+def candidates(need: FindCandidates) -> Generator[Need, Answer, tuple[Candidate, ...]]:
+    """Ask for candidates."""
+    answer = yield need
+    if not isinstance(answer, tuple):
+        raise _unexpected(need, answer)
+    return tuple(c for c in answer if isinstance(c, Candidate))
+
+
+def claim(agent_id: str, units: Decimal, *, forced: bool) -> Generator[Need, Answer, bool]:
+    """Ask to take capacity."""
+    answer = yield ClaimOwner(agent_id, units, forced)
+    return answer is True
+
+
+def people(role: Role, team: str) -> Generator[Need, Answer, tuple[str, ...]]:
+    """Ask who has a role."""
+    need = FindPeople(role, team)
+    answer = yield need
+    if not isinstance(answer, tuple):
+        raise _unexpected(need, answer)
+    return tuple(a for a in answer if isinstance(a, str))

@@ -1,0 +1,77 @@
+"""How a ticket stands: the flags that lanes count and the hub shows, derived from its clocks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from support.escalation import escalation_due
+from support.model import Priority, TicketStatus
+from support.policy import Terms
+from support.sla import Clocks, ClockState
+from support.ticket import TicketState
+
+
+class SlaState(StrEnum):
+    """The one word on a ticket's clocks, worst first."""
+
+    BREACHED = "breached"
+    BREACHED_HELD = "breached_held"
+    RUNNING = "running"
+    HELD = "held"
+    MET = "met"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Flags of one ticket. `breached`: an unmet, running clock is past due (held ones apart)."""
+
+    breached: bool
+    breached_held: bool
+    escalation_due: bool
+    sla: SlaState
+    next_due_at: datetime | None
+    lanes: tuple[str, ...]
+
+
+def standing(state: TicketState, clocks: Clocks, terms: Terms, at: datetime) -> Standing:
+    """Derive the flags of `state` at `at`. A clock is past due from its recorded breach on."""
+    past = {(b.metric, b.cycle) for b in state.breaches}
+    unmet = [c for c in clocks if c.state in (ClockState.RUNNING, ClockState.HELD)]
+    late = [c for c in unmet if (c.metric, c.cycle) in past]
+    breached = state.active and any(c.state is ClockState.RUNNING for c in late)
+    held = state.active and any(c.state is ClockState.HELD for c in late)
+    due = state.active and escalation_due(clocks, terms, state.steps, state.acks, at)
+    running = [c.due for c in unmet if c.state is ClockState.RUNNING and c.due is not None]
+    return Standing(
+        breached=breached,
+        breached_held=held,
+        escalation_due=due,
+        sla=_word(state, breached=breached, held=held, running=bool(running), unmet=bool(unmet)),
+        next_due_at=min(running, default=None) if state.active else None,
+        lanes=_lanes(state, breached=breached, due=due),
+    )
+
+
+def _word(
+    state: TicketState, *, breached: bool, held: bool, running: bool, unmet: bool
+) -> SlaState:
+    if breached:
+        return SlaState.BREACHED
+    if held:
+        return SlaState.BREACHED_HELD
+    if not state.active or not unmet:
+        return SlaState.MET
+    return SlaState.RUNNING if running else SlaState.HELD
+
+
+def _lanes(state: TicketState, *, breached: bool, due: bool) -> tuple[str, ...]:
+    if not state.active:
+        return ()
+    member = {
+        "sla_breached": breached,
+        "escalation_due": due,
+        "unassigned": not state.owner,
+        "assignment": state.status is TicketStatus.WAITING_INTERNAL,
+        "priority_queue": state.priority in (Priority.HIGH, Priority.URGENT),
+    }
+    return tuple(lane for lane, inside in member.items() if inside)
