@@ -44,6 +44,7 @@ class Refusal:
 class EventResult:
     """What a caller learns of an event, and a repeat of it learns again."""
 
+    ticket_id: str
     event_id: str
     decision_seq: int
     status: str
