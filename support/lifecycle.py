@@ -160,9 +160,7 @@ def _customer_message(
     )
 
 
-def _reply(
-    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
-) -> TicketState:
+def _reply(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if event.automatic:
         return replace(state, auto_messages=(*state.auto_messages[-7:], at))
     if state.status is TicketStatus.NEW:
@@ -254,9 +252,7 @@ def _reopen(
     return replace(reopened, reopen_count=state.reopen_count + 1)
 
 
-def _close(
-    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
-) -> TicketState:
+def _close(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if state.unanswered and event.actor.kind in (ActorKind.RULE, ActorKind.SYSTEM):
         raise refuse(state.status, event.kind, "automation never closes an unanswered ticket")
     return with_status(state, TicketStatus.CLOSED, at, event.event_id)

@@ -1,0 +1,11 @@
+"""Fixtures are in `fix_*.py`, by what they provide; here is only what concerns every test."""
+
+import pytest
+
+pytest_plugins = ["fix_postgres", "fix_temporal"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run slow tests last, so that what breaks is seen early; the random order stays otherwise."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
