@@ -76,7 +76,7 @@ class Signals:
     callback_agents: int = 0
 
     def base(self, of: Base) -> Fraction:
-        """What the team is built for: capacity units, or agents who take callbacks."""
+        """Return what the team is built for: capacity units, or agents who take callbacks."""
         if of is Base.TICKETS:
             return max(Fraction(MIN_TICKET_BASE), self.rostered_units)
         return Fraction(max(MIN_CALLBACK_BASE, self.callback_agents))
@@ -90,7 +90,7 @@ class Threshold:
     count: int
 
     def at(self, base: Fraction) -> Fraction:
-        """The signal from which the status holds."""
+        """Return the signal from which the status holds."""
         return max(self.share * base, Fraction(self.count))
 
 
@@ -116,7 +116,7 @@ class Lane:
     rests: bool = False
 
     def threshold(self, status: LaneStatus) -> Threshold:
-        """The threshold of a status above stable."""
+        """Return the threshold of a status above stable."""
         return (self.watch, self.hot, self.critical)[status - 1]
 
 
