@@ -129,7 +129,7 @@ def _zone(name: object) -> str:
 
 def _week(hours: object) -> tuple[Windows, ...]:
     if hours == ALWAYS:
-        return ((((0, DAY_US),),) * 7)[:7]
+        return (((0, DAY_US),),) * 7
     if not isinstance(hours, Mapping):
         raise CalendarError(
             'field `hours` must map mon to sun to windows, or be "24/7"', field="hours"
