@@ -88,7 +88,7 @@ class RunningPostgres:
             try:
                 self.process.wait(grace_s)
             except subprocess.TimeoutExpired:
-                stop(self.process, grace_s=3.0, first=signal.SIGQUIT)
+                stop(self.process, grace_s=2.0, first=signal.SIGQUIT)
         self._held.close()
 
 

@@ -13,6 +13,8 @@ import psutil
 from support.errors import RuntimeUnavailableError
 
 LOOPBACK = "127.0.0.1"
+LOG_MAX_BYTES = 50_000_000
+"""A log larger than this is set aside, once, when its process starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def spawn(
     A terminal's Ctrl-C therefore reaches the supervisor alone, which stops its children in order.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
+        log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as out:
         return subprocess.Popen(  # noqa: S603 - argv is ours, no shell
             list(argv),
@@ -80,16 +84,20 @@ def spawn(
 def stop(
     process: subprocess.Popen[bytes], *, grace_s: float, first: signal.Signals = signal.SIGTERM
 ) -> bool:
-    """Ask `process` to end with `first`; after `grace_s` kill its group. True: it ended itself."""
+    """Ask `process` to end with `first`; after `grace_s` kill it. True: it ended by itself.
+
+    What it started and left running is killed too.
+    """
     if process.poll() is None:
         process.send_signal(first)
     try:
         process.wait(grace_s)
+        ended_itself = True
     except subprocess.TimeoutExpired:
-        _kill_group(process.pid)
-        process.wait()
-        return False
-    return True
+        ended_itself = False
+    kill_session(process.pid)
+    process.wait()
+    return ended_itself
 
 
 def end_leftover(
@@ -103,12 +111,12 @@ def end_leftover(
     try:
         process.wait(grace_s)
     except psutil.TimeoutExpired:
-        _kill_group(leftover.pid)
+        kill_session(leftover.pid)
         process.wait(grace_s)
 
 
-def _kill_group(pid: int) -> None:
-    """Kill the session that `spawn` made for `pid`, with everything it started."""
+def kill_session(pid: int) -> None:
+    """Kill what is left of the session that `spawn` made for `pid`: it and what it started."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:

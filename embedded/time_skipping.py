@@ -108,9 +108,6 @@ def _from_maven(target: Path, log: Path, progress: Progress) -> None:
         cwd=project,
     )
     making = target.with_name("temporal-test-server.new")
-    making.write_text(
-        "#!/bin/sh\n"
-        f'exec {quote(java)} -Xmx512m -cp "{jars}/*" {_MAIN_CLASS} "$@"\n'
-    )
+    making.write_text(f'#!/bin/sh\nexec {quote(java)} -Xmx512m -cp "{jars}/*" {_MAIN_CLASS} "$@"\n')
     making.chmod(making.stat().st_mode | stat.S_IXUSR)
     making.replace(target)
