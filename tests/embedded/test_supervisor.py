@@ -103,7 +103,7 @@ class Tree:
         return found
 
     def end(self, *signals: signal.Signals) -> float:
-        """Send the signals, each when the one before was seen, and return the seconds until all is over."""
+        """Send each signal when the one before was seen; return the seconds until all is over."""
         begun = time.monotonic()
         for number in signals:
             self.process.send_signal(number)
