@@ -20,13 +20,13 @@ from support.actions import (
 )
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
-from support.escalation import StepRecord, due_steps, escalation_due
+from support.escalation import StepRecord
 from support.lifecycle import advance, check_time, nominal, opened
 from support.model import EventKind, TicketEvent
 from support.needs import Answer, Fact, Need, RuleAction, RuleTrace, claim, evaluate
-from support.policy import PolicyBook, Terms
+from support.policy import PolicyBook
 from support.situation import describe
-from support.sla import Breach, Clocks, Mark, MarkKind, breaches, compute
+from support.sla import Breach, Clocks, Mark, MarkKind, compute
 from support.standing import Standing, standing
 from support.ticket import TicketState
 

@@ -1,0 +1,220 @@
+"""The facts that rules see: one entry in `CATALOGUE` each, with type, unit and meaning.
+
+A fact is always there and always of its type; absence is said explicitly (`owner_set` false,
+`breached_metric` empty). Durations are elapsed seconds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from support.calendar import BusinessCalendar
+from support.deadlines import Due, DueKind
+from support.escalation import acknowledged
+from support.model import ActorKind, Channel, EventKind, Priority, TicketEvent, TicketStatus
+from support.needs import Fact
+from support.policy import Metric, Terms
+from support.sla import Clocks
+from support.standing import Standing
+from support.ticket import TicketState, recent
+
+DEADLINE = "deadline"
+
+
+class FactType(StrEnum):
+    """What values a fact has, and with that which comparisons are possible."""
+
+    FLAG = "flag"
+    COUNT = "count"
+    NUMBER = "number"
+    DURATION = "duration"
+    CHOICE = "choice"
+    TEXT = "text"
+    SET = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A ticket at the instant of a decision, after the trigger itself and before any rule."""
+
+    state: TicketState
+    clocks: Clocks
+    terms: Terms
+    standing: Standing
+    event: TicketEvent | None
+    due: Due | None
+    at: datetime
+    lateness: timedelta
+    calendar: BusinessCalendar
+    owner_available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """One fact: how it is typed, what it means, and how it is read from a situation."""
+
+    name: str
+    type: FactType
+    meaning: str
+    read: Callable[[Situation], Fact]
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+
+
+def _flag(name: str, meaning: str, read: Callable[[Situation], bool]) -> FactSpec:
+    return FactSpec(name, FactType.FLAG, meaning, read)
+
+
+def _count(name: str, meaning: str, read: Callable[[Situation], int]) -> FactSpec:
+    return FactSpec(name, FactType.COUNT, meaning, read)
+
+
+def _duration(name: str, meaning: str, read: Callable[[Situation], float]) -> FactSpec:
+    return FactSpec(name, FactType.DURATION, meaning, read, unit="s")
+
+
+def _choice(
+    name: str, meaning: str, choices: tuple[str, ...], read: Callable[[Situation], str]
+) -> FactSpec:
+    return FactSpec(name, FactType.CHOICE, meaning, read, choices=choices)
+
+
+def _text(name: str, meaning: str, read: Callable[[Situation], str]) -> FactSpec:
+    return FactSpec(name, FactType.TEXT, meaning, read)
+
+
+def _set(name: str, meaning: str, read: Callable[[Situation], tuple[str, ...]]) -> FactSpec:
+    return FactSpec(name, FactType.SET, meaning, read)
+
+
+def _metric(situation: Situation, kind: DueKind) -> str:
+    due = situation.due
+    return due.metric if due is not None and due.kind is kind else ""
+
+
+def _customer_waiting_s(situation: Situation) -> float:
+    wrote = situation.state.customer_wrote_at
+    if wrote is None or not situation.state.unanswered:
+        return 0.0
+    return (situation.at - wrote).total_seconds()
+
+
+_METRICS = ("", *(str(metric) for metric in Metric))
+
+_SPECS = (
+    _choice(
+        "on",
+        "what is being decided: the kind of event, or deadline",
+        (*(str(kind) for kind in EventKind), DEADLINE),
+        lambda s: str(s.event.kind) if s.event else DEADLINE,
+    ),
+    _choice(
+        "due_kind",
+        "which deadline fell due; empty for an event",
+        ("", *(str(kind) for kind in DueKind)),
+        lambda s: str(s.due.kind) if s.due else "",
+    ),
+    _choice(
+        "step_metric",
+        "metric whose escalation step fell due; empty otherwise",
+        _METRICS,
+        lambda s: _metric(s, DueKind.STEP),
+    ),
+    FactSpec(
+        "step_fraction",
+        FactType.NUMBER,
+        "share of the target at which the step fell due; 0 otherwise",
+        lambda s: s.due.fraction if s.due else 0.0,
+    ),
+    _choice(
+        "breached_metric",
+        "metric whose target is missed at this very deadline; empty otherwise",
+        _METRICS,
+        lambda s: _metric(s, DueKind.BREACH),
+    ),
+    _duration(
+        "lateness_s",
+        "how long after its nominal instant the decision is made",
+        lambda s: s.lateness.total_seconds(),
+    ),
+    _choice(
+        "channel",
+        "where the ticket came in",
+        tuple(str(channel) for channel in Channel),
+        lambda s: str(s.state.channel),
+    ),
+    _choice(
+        "priority",
+        "how urgent the ticket is",
+        tuple(str(priority) for priority in Priority),
+        lambda s: str(s.state.priority),
+    ),
+    _choice(
+        "status",
+        "where the ticket stands after the event",
+        tuple(str(status) for status in TicketStatus),
+        lambda s: str(s.state.status),
+    ),
+    _choice(
+        "actor_kind",
+        "who caused the event; system for a deadline",
+        tuple(str(kind) for kind in ActorKind),
+        lambda s: str(s.event.actor.kind if s.event else ActorKind.SYSTEM),
+    ),
+    _text("tenant", "tenant of the ticket", lambda s: s.state.tenant),
+    _text("team", "team that the ticket is for; may be empty", lambda s: s.state.team),
+    _text("tier", "tier of the customer; may be empty", lambda s: s.state.tier),
+    _set("skills", "skills that the ticket needs", lambda s: s.state.skills),
+    _set("tags", "tags of the ticket", lambda s: s.state.tags),
+    _flag("active", "not resolved and not closed", lambda s: s.state.active),
+    _flag("unanswered", "the customer wrote last", lambda s: s.state.unanswered),
+    _flag("owner_set", "the ticket has an owner", lambda s: bool(s.state.owner)),
+    _flag("owner_locked", "automation may not move it now", lambda s: s.state.locked(s.at)),
+    _flag("owner_available", "it has an owner who is online", lambda s: s.owner_available),
+    _flag("breached", "an unmet, running clock is past due", lambda s: s.standing.breached),
+    _flag(
+        "escalation_due",
+        "a fired step is neither acknowledged, met nor held",
+        lambda s: s.standing.escalation_due,
+    ),
+    _flag(
+        "acknowledged",
+        "an acknowledgement is in force",
+        lambda s: acknowledged(s.state.acks, s.terms, s.at),
+    ),
+    _flag(
+        "business_open",
+        "the calendar of its policy is open",
+        lambda s: s.calendar.is_open(s.at),
+    ),
+    _duration(
+        "age_s",
+        "time since the ticket was created",
+        lambda s: (s.at - s.state.created_at).total_seconds(),
+    ),
+    _duration(
+        "customer_waiting_s",
+        "time since the customer's last unanswered message; 0 when answered",
+        _customer_waiting_s,
+    ),
+    _count("reopen_count", "times it was reopened", lambda s: s.state.reopen_count),
+    _count("reassign_count", "times it changed owner", lambda s: s.state.reassign_count),
+    _count(
+        "automation_messages_4h",
+        "automatic messages to the customer in the last 4 hours",
+        lambda s: len(recent(s.state.auto_messages, s.at, timedelta(hours=4))),
+    ),
+    _count(
+        "notifications_24h",
+        "notifications to colleagues in the last 24 hours",
+        lambda s: len(recent(s.state.notifications, s.at, timedelta(days=1))),
+    ),
+)
+
+CATALOGUE: Mapping[str, FactSpec] = {spec.name: spec for spec in _SPECS}
+
+
+def describe(situation: Situation) -> dict[str, Fact]:
+    """Return every fact of the catalogue."""
+    return {name: spec.read(situation) for name, spec in CATALOGUE.items()}
