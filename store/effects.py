@@ -52,8 +52,7 @@ async def begin(conn: Connection, *, action_key: str) -> EffectRow | None:
 async def settle(conn: Connection, *, action_key: str, state: str, error: str = "") -> None:
     """Record how the action stands: sent, failed, unknown or parked, and the last error's kind."""
     await conn.execute(
-        "update effects set state = %s, last_error = %s, changed_at = now()"
-        " where action_key = %s",
+        "update effects set state = %s, last_error = %s, changed_at = now() where action_key = %s",
         (state, error, action_key),
     )
 

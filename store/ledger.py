@@ -244,11 +244,7 @@ async def write_ticket(conn: Connection, row: TicketRow) -> None:
 _BREACH = """
 insert into breaches (tenant, ticket_id, metric, cycle, due_at, cause, decision_seq)
 values (%s, %s, %s, %s, %s, %s, %s)
-on conflict (tenant, ticket_id, metric, cycle, due_at) do update set withdrawn_seq = null
-"""
-_WITHDRAW = """
-update breaches set withdrawn_seq = %s
- where tenant = %s and ticket_id = %s and metric = %s and cycle = %s and due_at = %s
+on conflict do nothing
 """
 _ESCALATION = """
 insert into escalations (tenant, ticket_id, decision_seq, metric, cycle, fraction, due_at,
@@ -262,13 +258,6 @@ async def write_breach(
 ) -> None:
     """Record a breach of (tenant, ticket): `what` is metric, cycle and due."""
     await conn.execute(_BREACH, (*key, *what, cause, seq))
-
-
-async def withdraw_breach(
-    conn: Connection, key: tuple[str, str], what: tuple[str, int, datetime], seq: int
-) -> None:
-    """Mark a breach as disproved by the decision `seq`; the record stays."""
-    await conn.execute(_WITHDRAW, (seq, *key, *what))
 
 
 async def write_escalation(
@@ -330,17 +319,16 @@ async def remember_pack(conn: Connection, *, version: str, name: str, body: str)
     )
 
 
-async def remember_policies(conn: Connection, *, version: str, body: Mapping[str, Any]) -> None:
-    """Keep a policy book, which tickets that started with it go on using."""
+async def remember_policies(conn: Connection, *, version: str, body: str) -> None:
+    """Keep a policy book, which tickets that started with it go on using; `body` is its form."""
     await conn.execute(
         "insert into policy_books (version, body) values (%s, %s) on conflict do nothing",
-        (version, Jsonb(body, dumps=_dumps)),
+        (version, body),
     )
 
 
-async def policies(conn: Connection, *, version: str) -> Mapping[str, Any] | None:
-    """Return a kept policy book, or None."""
+async def policies(conn: Connection, *, version: str) -> str | None:
+    """Return the form of a kept policy book, or None."""
     cursor = await conn.execute("select body from policy_books where version = %s", (version,))
     row = await cursor.fetchone()
-    body: Mapping[str, Any] | None = row["body"] if row else None
-    return body
+    return str(row["body"]) if row else None

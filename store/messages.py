@@ -62,9 +62,7 @@ async def set_delivery(
     )
 
 
-async def get(
-    conn: Connection, *, tenant: str, ticket_id: str, message_ref: str
-) -> Message | None:
+async def get(conn: Connection, *, tenant: str, ticket_id: str, message_ref: str) -> Message | None:
     """Return one text, or None."""
     async with conn.cursor(row_factory=class_row(Message)) as cursor:
         await cursor.execute(

@@ -32,7 +32,7 @@ async def migrate(url: str) -> tuple[str, ...]:
         try:
             await conn.execute(_TABLE)
             cursor = await conn.execute("select number, digest from migrations")
-            done = {number: digest for number, digest in await cursor.fetchall()}
+            done: dict[int, str] = dict(await cursor.fetchall())
             for file in sorted(_FILES.glob("*.sql")):
                 number = int(file.name.split("_", 1)[0])
                 text = file.read_bytes()

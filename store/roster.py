@@ -106,7 +106,7 @@ async def set_claim(
 
 
 async def drop_claim(conn: Connection, *, tenant: str, ticket_id: str) -> None:
-    """The ticket has no owner any more."""
+    """Leave the ticket without an owner."""
     await conn.execute(
         "delete from claims where tenant = %s and ticket_id = %s", (tenant, ticket_id)
     )
@@ -166,9 +166,7 @@ async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
     )
 
 
-async def set_presence(
-    conn: Connection, *, tenant: str, agent_id: str, presence: Presence
-) -> bool:
+async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence: Presence) -> bool:
     """Set who is there; return False for an unknown agent."""
     cursor = await conn.execute(
         "update agents set presence = %s, presence_since = now()"

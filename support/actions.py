@@ -97,8 +97,8 @@ class Work:
     workflow_id: str
     decision_seq: int
     outside: Outside
-    about_breach: bool
     macros: Mapping[str, tuple[RuleAction, ...]]
+    about_breach: bool = False
     records: list[ActionRecord] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     messages: list[AutoMessage] = field(default_factory=list)

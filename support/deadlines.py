@@ -9,7 +9,7 @@ from support.calendar import BusinessCalendar
 from support.escalation import next_step
 from support.model import TicketStatus
 from support.policy import Terms
-from support.sla import Clocks
+from support.sla import Clocks, recorded
 from support.ticket import TicketState
 
 REMIND_AFTER = timedelta(hours=27)
@@ -32,6 +32,17 @@ class DueKind(StrEnum):
     REMIND = "remind"
     AUTO_RESOLVE = "auto_resolve"
     AUTO_CLOSE = "auto_close"
+
+
+_LABELS = {
+    DueKind.STEP: "{metric} at {share} of its target",
+    DueKind.BREACH: "{metric} breaches",
+    DueKind.LOCK_EXPIRED: "owner lock expires",
+    DueKind.FOLLOW_UP: "internal wait is followed up",
+    DueKind.REMIND: "customer is reminded",
+    DueKind.AUTO_RESOLVE: "resolved without an answer from the customer",
+    DueKind.AUTO_CLOSE: "resolved ticket closes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +71,16 @@ class Due:
     def label(self) -> str:
         """The same for a person who reads the Temporal UI."""
         metric = self.metric.replace("_", " ")
-        match self.kind:
-            case DueKind.STEP:
-                return f"{metric} at {self.fraction:.0%} of its target"
-            case DueKind.BREACH:
-                return f"{metric} breaches"
-            case DueKind.LOCK_EXPIRED:
-                return "owner lock expires"
-            case DueKind.FOLLOW_UP:
-                return "internal wait is followed up"
-            case DueKind.REMIND:
-                return "customer is reminded"
-            case DueKind.AUTO_RESOLVE:
-                return "resolved without an answer from the customer"
-            case DueKind.AUTO_CLOSE:
-                return "resolved ticket closes"
+        return _LABELS[self.kind].format(metric=metric, share=f"{self.fraction:.0%}")
 
 
 def upcoming(
     state: TicketState, clocks: Clocks, terms: Terms, office: BusinessCalendar
 ) -> tuple[Due, ...]:
-    """Return what is to fall due if nothing happens before, earliest first."""
+    """Return what is to fall due if nothing happens before, earliest first.
+
+    A clock's due that new terms have put into the past falls due at the ticket's last instant.
+    """
     found = [*_of_clocks(state, clocks, terms), *_of_life(state, office)]
     left = [due for due in found if due.stamp not in state.settled]
     return tuple(sorted(left, key=lambda due: (due.at, list(DueKind).index(due.kind))))
@@ -91,14 +91,13 @@ def _of_clocks(state: TicketState, clocks: Clocks, terms: Terms) -> Iterator[Due
         return
     step = next_step(clocks, terms, state.steps, state.acks)
     if step is not None:
-        yield Due(step.due_at, DueKind.STEP, str(step.metric), step.cycle, step.fraction)
-    recorded = {(b.metric, b.cycle, b.due_at) for b in state.breaches}
+        due_at = max(step.due_at, state.last_at)
+        yield Due(due_at, DueKind.STEP, str(step.metric), step.cycle, step.fraction)
     for clock in clocks:
         due = clock.due
-        if due is None or clock.stopped_at is not None:
+        if due is None or clock.stopped_at is not None or recorded(clock, state.breaches):
             continue
-        if (clock.metric, clock.cycle, due) not in recorded:
-            yield Due(due, DueKind.BREACH, str(clock.metric), clock.cycle)
+        yield Due(max(due, state.last_at), DueKind.BREACH, str(clock.metric), clock.cycle)
 
 
 def _of_life(state: TicketState, office: BusinessCalendar) -> Iterator[Due]:

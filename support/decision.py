@@ -6,13 +6,14 @@ The same generator serves the transaction of `decide`, a simulation and the test
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from support.actions import (
     ActionRecord,
     AutoMessage,
     Effect,
     EffectKind,
+    Outcome,
     Outside,
     Work,
     perform,
@@ -23,12 +24,27 @@ from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.lifecycle import advance, check_time, nominal, opened
 from support.model import EventKind, TicketEvent
-from support.needs import Answer, Fact, Need, RuleAction, RuleTrace, claim, evaluate
-from support.policy import PolicyBook
-from support.situation import describe
-from support.sla import Breach, Clocks, Mark, MarkKind, compute
+from support.needs import Answer, Fact, Need, Param, RuleAction, RuleTrace, claim, evaluate
+from support.policy import Metric, PolicyBook, Terms
+from support.situation import Situation, describe
+from support.sla import (
+    Breach,
+    Clock,
+    Clocks,
+    ClockState,
+    Mark,
+    MarkKind,
+    breach_of,
+    compute,
+    recorded,
+)
 from support.standing import Standing, standing
 from support.ticket import TicketState
+
+OWNER_LOCK = timedelta(minutes=60)
+"""Business time for which a person's assignment may lock the owner."""
+
+_NO_WAY_OUT = Outside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,7 @@ class Request:
     state: TicketState | None
     book: PolicyBook
     macros: Mapping[str, tuple[RuleAction, ...]]
-    outside: Outside = Outside()
+    outside: Outside = _NO_WAY_OUT
     owner_available: bool = False
 
 
@@ -61,8 +77,9 @@ class Decision:
     """What came of it: the new state, why, and what is to be written and sent."""
 
     at: datetime
-    lateness_s: float
+    lateness: timedelta
     state: TicketState
+    terms: Terms
     clocks: Clocks
     standing: Standing
     due: Due | None
@@ -76,32 +93,29 @@ class Decision:
     effects: tuple[Effect, ...]
     messages: tuple[AutoMessage, ...]
     new_breaches: tuple[Breach, ...]
-    withdrawn: tuple[Breach, ...]
     new_steps: tuple[StepRecord, ...]
 
 
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
     """Decide `request`. Raises InputError kinds for what is refused; then nothing has changed."""
-    at, due, work = yield from _begin(request)
-    before = request.state.breaches if request.state else ()
-    terms, clocks = _settle_clocks(request, work)
-    new_steps = _fire_steps(work, clocks, terms, due)
-    _record_breaches(work, clocks, due)
-    facts = describe(work.state, clocks, terms, request.trigger, due, at, work.calendar)
-    facts["owner_available"] = bool(work.state.owner) and request.owner_available
-    facts["lateness_s"] = max(0.0, (request.now - at).total_seconds())
+    due, work = yield from _begin(request)
+    before = request.state or work.state
+    terms, clocks = _reckon(request.book, work, due)
+    if due is not None and due.kind is DueKind.STEP:
+        _fire_step(work, due)
+    facts = describe(_situation(request, work, due, terms, clocks))
     verdict = yield from evaluate(facts)
     for action in verdict.actions:
         yield from perform(work, action)
-    terms, clocks = _settle_clocks(request, work)
-    _record_breaches(work, clocks, due)
+    terms, clocks = _reckon(request.book, work, due)
     ahead = upcoming(work.state, clocks, terms, request.book.office)
     return Decision(
-        at=at,
-        lateness_s=max(0.0, (request.now - at).total_seconds()),
+        at=work.at,
+        lateness=_lateness(request, work),
         state=work.state,
+        terms=terms,
         clocks=clocks,
-        standing=standing(work.state, clocks, terms, at),
+        standing=standing(work.state, clocks, terms, work.at),
         due=due,
         next_due=ahead[0] if ahead else None,
         facts=facts,
@@ -112,20 +126,40 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         actions=tuple(work.records),
         effects=tuple(work.effects),
         messages=tuple(work.messages),
-        new_breaches=tuple(b for b in work.state.breaches if b not in before),
-        withdrawn=tuple(b for b in before if b not in work.state.breaches),
-        new_steps=new_steps,
+        new_breaches=tuple(b for b in work.state.breaches if b not in before.breaches),
+        new_steps=tuple(s for s in work.state.steps if s not in before.steps),
     )
 
 
-def _begin(
-    request: Request,
-) -> Generator[Need, Answer, tuple[datetime, Due | None, Work]]:
+def _situation(
+    request: Request, work: Work, due: Due | None, terms: Terms, clocks: Clocks
+) -> Situation:
+    trigger = request.trigger
+    state = work.state
+    return Situation(
+        state=state,
+        clocks=clocks,
+        terms=terms,
+        standing=standing(state, clocks, terms, work.at),
+        event=trigger if isinstance(trigger, TicketEvent) else None,
+        due=due,
+        at=work.at,
+        lateness=_lateness(request, work),
+        calendar=terms.calendar,
+        owner_available=bool(state.owner) and request.owner_available,
+    )
+
+
+def _lateness(request: Request, work: Work) -> timedelta:
+    return max(timedelta(0), request.now - work.at)
+
+
+def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]:
     """Apply the trigger itself, before any rule."""
     trigger = request.trigger
     if isinstance(trigger, Deadline):
         state, due = _at_deadline(request, trigger)
-        return trigger.at, due, _work(request, state, trigger.at)
+        return due, _work(request, state, trigger.at)
     check_time(trigger)
     at = nominal(request.state, trigger, request.now)
     if trigger.kind is EventKind.CREATED:
@@ -134,7 +168,7 @@ def _begin(
                 f"ticket {request.ticket_id} exists already in {request.tenant}: use another id",
                 state=str(request.state.status),
             )
-        return at, None, _work(request, opened(trigger, request.tenant, request.ticket_id, at), at)
+        return None, _work(request, opened(trigger, request.tenant, request.ticket_id, at), at)
     if request.state is None:
         raise UnknownTicketError(
             f"there is no ticket {request.ticket_id} in {request.tenant}: create it first"
@@ -142,19 +176,33 @@ def _begin(
     follow_up = request.book.office.add(at, FOLLOW_UP_AFTER)
     state = advance(request.state, trigger, at, follow_up)
     if trigger.kind is EventKind.ASSIGN and trigger.assignee:
-        yield from _claim_by_hand(state)
+        yield from _claim_by_hand(state, request.state.owner)
     work = _work(request, state, at)
     if (
         trigger.kind is EventKind.REPLY
         and not trigger.automatic
         and state.channel in request.outside.reply
     ):
-        queue_effect(work, EffectKind.REPLY, {"message_ref": trigger.message_ref})
-    return at, None, work
+        _send(work, trigger)
+    if trigger.kind is EventKind.ASSIGN and trigger.assignee and trigger.lock:
+        until = work.calendar.add(at, OWNER_LOCK)
+        work.state = replace(work.state, locked_until=until)
+    return None, work
 
 
-def _claim_by_hand(state: TicketState) -> Generator[Need, Answer, None]:
-    """A person's assignment wins over capacity; only an unknown agent is refused."""
+def _send(work: Work, reply: TicketEvent) -> None:
+    """Queue a person's public reply, as the first action of the decision."""
+    params: dict[str, Param] = {"message_ref": reply.message_ref}
+    key = queue_effect(work, EffectKind.REPLY, params)
+    work.records.append(
+        ActionRecord(0, "", str(EffectKind.REPLY), params, Outcome.QUEUED, effect_key=key)
+    )
+
+
+def _claim_by_hand(state: TicketState, before: str) -> Generator[Need, Answer, None]:
+    """Claim for a person's assignment: it wins over capacity, only an unknown agent is refused."""
+    if state.owner == before:
+        return
     if not (yield from claim(state.owner, state.units, forced=True)):
         raise InputError(
             f"there is no agent {state.owner} in {state.tenant}: see `flowhub roster list`"
@@ -179,24 +227,51 @@ def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due]
 
 
 def _work(request: Request, state: TicketState, at: datetime) -> Work:
-    key, terms = request.book.terms_for(state.tenant, state.channel, state.priority, state)
-    if key != state.terms_key:
-        mark = Mark(at=at, kind=MarkKind.TERMS, event_id="", terms=key)
-        state = replace(
-            state,
-            terms_key=key,
-            policy_version=request.book.version,
-            marks=(*state.marks, mark),
-        )
-    calendar = request.book.calendars[terms.calendar]
     return Work(
         state=state,
         at=at,
-        calendar=calendar,
+        calendar=request.book.choose(state.traits).calendar,
         follow_up_default=request.book.office.add(at, FOLLOW_UP_AFTER),
         workflow_id=request.workflow_id,
         decision_seq=request.decision_seq,
         outside=request.outside,
-        about_breach=False,
         macros=request.macros,
     )
+
+
+def _reckon(book: PolicyBook, work: Work, due: Due | None) -> tuple[Terms, Clocks]:
+    """Put the terms in force that the ticket has now, and record what is past due under them."""
+    state, terms = work.state, book.choose(work.state.traits)
+    if terms.key != state.terms_key:
+        mark = Mark(at=work.at, kind=MarkKind.TERMS, terms=terms.key)
+        state = replace(
+            state,
+            terms_key=terms.key,
+            policy_version=book.version,
+            marks=(*state.marks, mark),
+        )
+    clocks = compute(state.marks, book, work.at)
+    missed = tuple(
+        breach_of(clock)
+        for clock in clocks
+        if not recorded(clock, state.breaches) and _missed(clock, due, work.at)
+    )
+    work.state = replace(state, breaches=(*state.breaches, *missed))
+    work.about_breach = bool(missed) or (due is not None and bool(due.metric))
+    return terms, clocks
+
+
+def _missed(clock: Clock, due: Due | None, at: datetime) -> bool:
+    """Past its due, or unmet at the deadline of its breach: events of the instant came before."""
+    fell_due = (
+        due is not None
+        and due.kind is DueKind.BREACH
+        and (due.metric, due.cycle) == (clock.metric, clock.cycle)
+        and clock.state is not ClockState.MET
+    )
+    return clock.late(at) or (fell_due and clock.due is not None)
+
+
+def _fire_step(work: Work, due: Due) -> None:
+    step = StepRecord(Metric(due.metric), due.cycle, due.fraction, due.at, work.at)
+    work.state = replace(work.state, steps=(*work.state.steps, step))

@@ -224,6 +224,8 @@ def _wait(
     else:
         if event.waiting_on is None:
             raise InputError("an internal wait names whom it waits on: team, vendor or person")
+        if event.follow_up_at is not None and event.follow_up_at <= at:
+            raise InputError("follow_up_at is not after the wait begins: give a later instant")
         waiting = Waiting(
             since=at,
             follow_up_at=event.follow_up_at or follow_up_default,

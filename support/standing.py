@@ -7,7 +7,7 @@ from enum import StrEnum
 from support.escalation import escalation_due
 from support.model import Priority, TicketStatus
 from support.policy import Terms
-from support.sla import Clocks, ClockState
+from support.sla import Clocks, ClockState, recorded
 from support.ticket import TicketState
 
 
@@ -35,9 +35,8 @@ class Standing:
 
 def standing(state: TicketState, clocks: Clocks, terms: Terms, at: datetime) -> Standing:
     """Derive the flags of `state` at `at`. A clock is past due from its recorded breach on."""
-    past = {(b.metric, b.cycle) for b in state.breaches}
     unmet = [c for c in clocks if c.state in (ClockState.RUNNING, ClockState.HELD)]
-    late = [c for c in unmet if (c.metric, c.cycle) in past]
+    late = [c for c in unmet if recorded(c, state.breaches)]
     breached = state.active and any(c.state is ClockState.RUNNING for c in late)
     held = state.active and any(c.state is ClockState.HELD for c in late)
     due = state.active and escalation_due(clocks, terms, state.steps, state.acks, at)

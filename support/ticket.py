@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from support.escalation import Acknowledgement, StepRecord
 from support.model import Channel, Priority, TicketStatus, WaitingOn
+from support.policy import Traits
 from support.sla import Breach, Mark
 
 UNITS: dict[TicketStatus, Decimal] = {
@@ -67,6 +68,11 @@ class TicketState:
     settled: tuple[str, ...] = ()
     reopen_count: int = 0
     reassign_count: int = 0
+
+    @property
+    def traits(self) -> Traits:
+        """What policies match on."""
+        return Traits(self.tenant, self.channel, self.priority, self.team, self.tier, self.tags)
 
     @property
     def active(self) -> bool:

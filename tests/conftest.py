@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["fix_postgres", "fix_temporal"]
+pytest_plugins = ["tests.fix_postgres", "tests.fix_temporal"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -127,7 +127,7 @@ create table packs (
 
 create table policy_books (
     version    text        not null primary key,
-    body       jsonb       not null,
+    body       text        not null,
     first_used timestamptz not null default now()
 );
 
@@ -175,7 +175,7 @@ create table effects (
 create index effects_of_ticket on effects (tenant, ticket_id, created_at);
 create index effects_parked on effects (tenant, changed_at) where state in ('parked', 'failed', 'unknown');
 
--- A breach that happened stays; one that late evidence disproves is withdrawn, on record.
+-- A breach that happened stays.
 create table breaches (
     tenant         text        not null,
     ticket_id      text        not null,
@@ -184,7 +184,6 @@ create table breaches (
     due_at         timestamptz not null,
     cause          text        not null,
     decision_seq   bigint      not null,
-    withdrawn_seq  bigint,
     primary key (tenant, ticket_id, metric, cycle, due_at)
 );
 

@@ -1,0 +1,214 @@
+"""Clocks against cases from elsewhere with known answers, and by the rules of the design."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.calendar import BusinessCalendar
+from support.model import TicketStatus
+from support.policy import Metric, PolicyBook, Terms
+from support.sla import (
+    BreachCause,
+    Clock,
+    Clocks,
+    ClockState,
+    Mark,
+    MarkKind,
+    breach_of,
+    compute,
+    recorded,
+)
+
+OWN = Path(__file__).parent / "oracles" / "sla.json"
+PEERS = Path(__file__).parents[3] / "shared" / "oracles" / "sla_peers.json"
+PAUSED = frozenset({TicketStatus.WAITING_CUSTOMER})
+IDLE = {"state": "idle", "due": None, "breached": False, "worst_elapsed_s": None}
+KINDS = {
+    "created": (MarkKind.CREATED, None),
+    "agent_reply": (MarkKind.REPLY, None),
+    "customer_reply": (MarkKind.CUSTOMER_MESSAGE, None),
+    "paused": (MarkKind.STATUS, TicketStatus.WAITING_CUSTOMER),
+    "resumed": (MarkKind.STATUS, TicketStatus.OPEN),
+    "resolved": (MarkKind.STATUS, TicketStatus.RESOLVED),
+    "reopened": (MarkKind.STATUS, TicketStatus.OPEN),
+}
+
+
+def cases() -> list[Any]:
+    files = [file for file in (OWN, PEERS) if file.exists()]
+    found = [case for file in files for case in json.loads(file.read_text())["cases"]]
+    return [pytest.param(case, id=case["id"]) for case in found]
+
+
+def terms(calendar: BusinessCalendar, targets: dict[str, int | None], key: str) -> Terms:
+    return Terms(
+        key=key,
+        calendar_id="cal",
+        calendar=calendar,
+        targets={
+            metric: timedelta(seconds=seconds)
+            for metric in Metric
+            if (seconds := targets.get(f"{metric}_s")) is not None
+        },
+        pause_on=dict.fromkeys(Metric, PAUSED),
+    )
+
+
+def marks_and_book(case: Any) -> tuple[list[Mark], PolicyBook]:
+    calendar = BusinessCalendar.from_dict(case["calendar"])
+    policies = [terms(calendar, case["targets"], "0")]
+    marks: list[Mark] = []
+    for event in case["events"]:
+        at = datetime.fromisoformat(event["at"])
+        if event["type"] == "priority_changed":
+            policies.append(terms(calendar, event["targets"], str(len(policies))))
+            marks.append(Mark(at, MarkKind.TERMS, terms=policies[-1].key))
+            continue
+        kind, status = KINDS[event["type"]]
+        marks.append(Mark(at, kind, status=status))
+        if kind is MarkKind.CREATED:
+            marks.append(Mark(at, MarkKind.TERMS, terms="0"))
+    return marks, PolicyBook("test", calendar, tuple(policies))
+
+
+def outputs(clocks: Clocks, metric: Metric, at: datetime) -> dict[str, Any] | None:
+    """The fields of the oracle for one metric, of its last cycle."""
+    own = [clock for clock in clocks if clock.metric is metric]
+    if not own:
+        return None
+    last = own[-1]
+    idle = metric is Metric.NEXT_RESPONSE and last.state is ClockState.MET
+    worst = max(
+        (c.consumed.total_seconds() for c in own if c.state is ClockState.MET), default=None
+    )
+    return {
+        "due": None if idle else last.due,
+        "elapsed_s": last.consumed.total_seconds(),
+        "remaining_s": last.remaining.total_seconds(),
+        "late_by_s": max(0.0, -last.remaining.total_seconds()),
+        "breached": last.late(at),
+        "state": "idle" if idle else str(last.state),
+        "worst_elapsed_s": worst,
+    }
+
+
+@pytest.mark.parametrize("case", cases())
+def test_clocks_agree_with_the_oracles(case: Any) -> None:
+    at = datetime.fromisoformat(case["as_of"])
+    marks, book = marks_and_book(case)
+    clocks = compute(marks, book, at)
+    for name, expected in case["expect"].items():
+        if name == "next_due":
+            running = [c.due for c in clocks if c.state is ClockState.RUNNING and c.due]
+            assert min(running, default=None) == (expected and datetime.fromisoformat(expected))
+            continue
+        got = outputs(clocks, Metric(name), at)
+        if expected is None:
+            assert got is None
+            continue
+        for field, value in expected.items():
+            if got is None:
+                assert value == IDLE[field], name
+            elif field == "due":
+                assert got["due"] == (value and datetime.fromisoformat(value)), name
+            else:
+                assert got[field] == value, (name, field)
+
+
+ALWAYS = BusinessCalendar.from_dict({"tz": "UTC", "hours": "24/7"})
+T0 = datetime(2026, 3, 2, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BOOK = PolicyBook(
+    "test",
+    ALWAYS,
+    (
+        terms(ALWAYS, {"first_response_s": 7200, "resolution_s": 36_000}, "slow"),
+        terms(ALWAYS, {"first_response_s": 1800, "resolution_s": 3600}, "fast"),
+    ),
+)
+
+
+def begun(*more: Mark) -> list[Mark]:
+    return [Mark(T0, MarkKind.CREATED), Mark(T0, MarkKind.TERMS, terms="slow"), *more]
+
+
+def clock_of(metric: Metric, marks: list[Mark], at: datetime) -> Clock:
+    return next(clock for clock in compute(marks, BOOK, at) if clock.metric is metric)
+
+
+def test_pause_survives_priority_change() -> None:
+    marks = begun(
+        Mark(T0 + HOUR, MarkKind.STATUS, status=TicketStatus.WAITING_CUSTOMER),
+        Mark(T0 + 3 * HOUR, MarkKind.STATUS, status=TicketStatus.OPEN),
+        Mark(T0 + 3 * HOUR, MarkKind.TERMS, terms="fast"),
+    )
+    clock = clock_of(Metric.RESOLUTION, marks, T0 + 3 * HOUR)
+    assert clock.consumed == HOUR
+    assert clock.due == T0 + HOUR
+
+
+def test_a_breach_forced_by_new_terms_says_so() -> None:
+    marks = begun(Mark(T0 + HOUR, MarkKind.TERMS, terms="fast"))
+    clock = clock_of(Metric.FIRST_RESPONSE, marks, T0 + HOUR)
+    assert clock.late(T0 + HOUR)
+    assert breach_of(clock).cause is BreachCause.TERMS_CHANGED
+
+
+def test_a_breach_by_time_says_so_and_is_recorded_once() -> None:
+    clock = clock_of(Metric.FIRST_RESPONSE, begun(), T0 + 3 * HOUR)
+    breach = breach_of(clock)
+    assert (breach.cause, breach.due_at) == (BreachCause.TIME, T0 + 2 * HOUR)
+    assert recorded(clock, [breach])
+    assert not recorded(clock, [])
+
+
+def test_a_reply_that_did_not_arrive_never_was() -> None:
+    answered = begun(Mark(T0 + HOUR, MarkKind.REPLY, event_id="r1"))
+    voided = [*answered, Mark(T0 + 2 * HOUR, MarkKind.VOID, event_id="r1")]
+    at = T0 + 2 * HOUR
+    assert clock_of(Metric.FIRST_RESPONSE, answered, at).state is ClockState.MET
+    assert clock_of(Metric.FIRST_RESPONSE, voided, at) == clock_of(
+        Metric.FIRST_RESPONSE, begun(), at
+    )
+
+
+def test_a_ticket_made_on_the_phone_has_met_first_response() -> None:
+    marks = begun()
+    marks[0] = Mark(T0, MarkKind.CREATED, answered=True)
+    clock = clock_of(Metric.FIRST_RESPONSE, marks, T0 + 9 * HOUR)
+    assert clock.state is ClockState.MET
+    assert not clock.late(T0 + 9 * HOUR)
+
+
+@given(
+    offsets=st.lists(st.integers(0, 600), min_size=1, max_size=8),
+    statuses=st.lists(st.sampled_from(list(TicketStatus)), min_size=8, max_size=8),
+    asked=st.integers(0, 900),
+    fraction=st.floats(0.01, 3),
+)
+def test_fractions_fall_due_in_order_and_consumed_time_proves_them(
+    offsets: list[int], statuses: list[TicketStatus], asked: int, fraction: float
+) -> None:
+    marks = begun(
+        *(
+            Mark(T0 + timedelta(minutes=offset), MarkKind.STATUS, status=status)
+            for offset, status in zip(sorted(offsets), statuses, strict=False)
+        )
+    )
+    at = T0 + timedelta(minutes=asked)
+    for clock in compute(marks, BOOK, at):
+        instant, later = clock.instant_of(fraction), clock.instant_of(fraction + 0.5)
+        assert later is None or (instant is not None and instant <= later)
+        assert clock.consumed == sum((s.counted(at) for s in clock.segments), timedelta(0))
+        if instant is not None and instant <= at:
+            assert (
+                sum(
+                    (s.counted(instant) for s in clock.segments if s.start <= instant), timedelta(0)
+                )
+                == clock.target * fraction
+            )
