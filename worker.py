@@ -1,0 +1,90 @@
+"""The worker process: connect, register, run; nothing else.
+
+python worker.py            # with FLOWHUB_* settings, or beside a running `flowhub up`
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from rules.engine import Engine
+from rules.load import load_pack
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+import logs
+from activities.decide import DecideActivities, Rulebook
+from activities.outside import OutsideActivities, ways_out
+from rules.policies_file import load_policies
+from settings import Settings
+from store import ledger
+from store.migrate import migrate
+from store.pool import Pool, open_pool
+from support.errors import FlowHubError, RuntimeUnavailableError
+from workflows.connection import connect
+from workflows.ticket import TicketWorkflow
+
+WORKFLOWS = [TicketWorkflow]
+
+
+@asynccontextmanager
+async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> AsyncIterator[Worker]:
+    """Yield a worker that is ready to run, with its rules engine started."""
+    pack = load_pack(settings.pack)
+    policies, form = load_policies(settings.policies)
+    async with pool.connection() as conn:
+        await ledger.remember_pack(conn, version=pack.version, name=pack.name, body=pack.text)
+        await ledger.remember_policies(conn, version=policies.version, body=form)
+    async with AsyncExitStack() as stack:
+        engine = stack.enter_context(Engine(pack, timeout_s=settings.engine_timeout_s))
+        rulebook = Rulebook(engine, pack.macros, policies, ways_out(settings))
+        decide = DecideActivities(pool, rulebook)
+        outside = OutsideActivities(pool, settings)
+        yield Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=WORKFLOWS,
+            activities=[decide.decide, decide.park, outside.perform, outside.park],
+            graceful_shutdown_timeout=timedelta(seconds=10),
+        )
+
+
+async def run(settings: Settings) -> None:
+    """Run the worker until SIGINT or SIGTERM, then finish what has begun."""
+    address, url = settings.temporal_address, settings.database_url
+    if not address or url is None:
+        raise RuntimeUnavailableError(
+            "the worker needs FLOWHUB_TEMPORAL_ADDRESS and FLOWHUB_DATABASE_URL: set them, "
+            "or use `flowhub worker` beside a running `make run`"
+        )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await migrate(url.get_secret_value())
+    client = await connect(settings, address)
+    async with (
+        open_pool(url.get_secret_value(), max_size=settings.db_pool_max) as pool,
+        ticket_worker(client, pool, settings) as worker,
+        worker,
+    ):
+        logs.get(__name__).info("worker is running", task_queue=settings.task_queue)
+        await stop.wait()
+
+
+def main() -> None:
+    """Run the worker; exit code 2 with one sentence when it cannot start."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    try:
+        asyncio.run(run(settings))
+    except FlowHubError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

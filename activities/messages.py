@@ -58,11 +58,15 @@ class EventResult:
 
 @dataclass(frozen=True, slots=True)
 class EffectRef:
-    """An outside action to perform: its key, its kind, and a summary for the Temporal UI."""
+    """An outside action to perform: its key, its kind, and a summary for the Temporal UI.
+
+    `event_id` names the reply of a person that it delivers; empty for all else.
+    """
 
     key: str
     kind: str
     summary: str
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,47 +1,335 @@
 """The way in: text and people to the store first, then the event to the ticket's workflow."""
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import EventResult
-from support.model import Actor, Channel, EventKind, Priority, TicketStatus, WaitingOn
+from activities.records import result_from
+from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
+from store import ledger, messages
+from store.pool import Pool
+from support.errors import (
+    FlowHubError,
+    ImplausibleTimeError,
+    InputError,
+    LedgerError,
+    RuntimeUnavailableError,
+    TicketExistsError,
+    TransitionRefusedError,
+    UnknownTicketError,
+)
+from support.model import Actor, Channel, EventKind, TicketEvent, TicketStatus, workflow_id
+from support.transitions import refuse
+from workflows.display import at_start
+from workflows.messages import TicketStart
+from workflows.ticket import TicketWorkflow
 
-MAX_SUBJECT = 500
-MAX_BODY = 100_000
+__all__ = ["MAX_BODY", "MAX_SUBJECT", "Command", "Gateway", "NewTicket", "Origin"]
+
+_ANSWER_LIMIT_S = 30.0
+_CROWDED_TRIES = 5
+_ERRORS: Mapping[str, type[FlowHubError]] = {
+    kind.code: kind
+    for kind in (
+        InputError,
+        ImplausibleTimeError,
+        UnknownTicketError,
+        TicketExistsError,
+        TransitionRefusedError,
+        LedgerError,
+    )
+}
 
 
-@dataclass(frozen=True, slots=True)
-class NewTicket:
-    """What a new ticket needs. Only `subject` is required; ids are made where missing."""
-
-    subject: str
-    body: str = ""
-    ticket_id: str = ""
-    channel: Channel = Channel.WEB
-    priority: Priority = Priority.NORMAL
-    team: str = ""
-    skills: tuple[str, ...] = ()
-    customer_id: str = ""
-    customer_name: str = ""
-    customer_email: str = ""
-    locale: str = "en"
-    tier: str = ""
-    tags: tuple[str, ...] = ()
-    follow_up_of: str = ""
+class _NotRunningError(Exception):
+    """No run of the ticket's workflow takes the update."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One thing to do to a ticket; `text` is the body, or the reason, of `kind`."""
+class Gateway:
+    """Brings events to the workflows of tickets; what it answers is durable.
 
-    kind: EventKind
-    text: str = ""
-    priority: Priority | None = None
-    assignee: str = ""
-    lock: bool = False
-    status: TicketStatus | None = None
-    waiting_on: WaitingOn | None = None
-    waiting_ref: str = ""
-    follow_up_at: datetime | None = None
+    `clock_offset_s` is wall time less the calendar time of the events, for replays of the past.
+    """
+
+    def __init__(
+        self, pool: Pool, client: Client, task_queue: str, *, clock_offset_s: float = 0.0
+    ) -> None:
+        self._pool = pool
+        self._client = client
+        self._task_queue = task_queue
+        self._offset_s = clock_offset_s
+        self._drafts = Drafts(pool, clock_offset_s)
+
+    async def create(
+        self, tenant: str, new: NewTicket, *, actor: Actor, source: str, event_id: str = ""
+    ) -> EventResult:
+        """Create a ticket and return the result of its first decision.
+
+        A repeat of `event_id` returns the first result. InputError kinds say what is refused.
+        """
+        return await self.create_as(tenant, new, Origin(actor, source, event_id))
+
+    async def create_as(self, tenant: str, new: NewTicket, origin: Origin) -> EventResult:
+        """Create a ticket that came in as `origin` says."""
+        ticket_id, event = await self._drafts.opening(tenant, new, origin)
+        start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        try:
+            return await self._with_start(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+        except (WorkflowAlreadyStartedError, _NotRunningError):
+            return await self._from_ledger(start, event)
+
+    async def command(
+        self,
+        tenant: str,
+        ticket_id: str,
+        command: Command,
+        *,
+        actor: Actor,
+        source: str,
+        event_id: str = "",
+    ) -> EventResult:
+        """Do one thing to a ticket and return its result.
+
+        A message to a closed ticket opens a linked follow-up ticket, whose result is returned.
+        """
+        return await self.command_as(tenant, ticket_id, command, Origin(actor, source, event_id))
+
+    async def command_as(
+        self, tenant: str, ticket_id: str, command: Command, origin: Origin
+    ) -> EventResult:
+        """Do one thing that came in as `origin` says."""
+        event = await self._drafts.command(tenant, ticket_id, command, origin)
+        start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        handle = self._client.get_workflow_handle_for(
+            TicketWorkflow.run, workflow_id(tenant, ticket_id)
+        )
+
+        async def ask() -> EventResult:
+            return await handle.execute_update(TicketWorkflow.submit, event, id=event.event_id)
+
+        try:
+            return await self._answered(start, event, ask)
+        except _NotRunningError:
+            return await self._from_ledger(start, event)
+
+    async def stream(
+        self, tenant: str, ticket_id: str, what: NewTicket | Command, origin: Origin
+    ) -> None:
+        """Hand over an event without waiting for its result, which the ledger will have.
+
+        An event id is required: a stream repeats itself.
+        """
+        if not origin.event_id:
+            raise InputError("an event of a stream needs its id: repeats are told by it")
+        if isinstance(what, NewTicket):
+            _, event = await self._drafts.opening(
+                tenant, replace(what, ticket_id=ticket_id), origin
+            )
+        else:
+            event = await self._drafts.command(tenant, ticket_id, what, origin)
+        start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        try:
+            await self._signal(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+        except WorkflowAlreadyStartedError:
+            if await self._first_result(start, event) is not None:
+                return
+            if event.kind is EventKind.CUSTOMER_MESSAGE:
+                await self._follow_up(start, event)
+                return
+            await self._signal(
+                await self._continued(start), event, WorkflowIDReusePolicy.ALLOW_DUPLICATE
+            )
+
+    async def retry(self, tenant: str, ticket_id: str) -> tuple[str, ...]:
+        """Try again what is parked on a ticket; return what that is."""
+        handle = self._client.get_workflow_handle(workflow_id(tenant, ticket_id))
+        try:
+            return tuple(await handle.execute_update("retry", result_type=list[str]))
+        except RPCError as error:
+            raise UnknownTicketError(
+                f"no workflow runs for ticket {ticket_id} in {tenant}: nothing to try again"
+            ) from error
+
+    async def _from_ledger(self, start: TicketStart, event: TicketEvent) -> EventResult:
+        """Answer where no run takes the event: from the ledger, or by a run that starts from it."""
+        if first := await self._first_result(start, event):
+            return _accepted(first)
+        async with self._pool.connection() as conn:
+            found = await ledger.snapshot(conn, tenant=start.tenant, ticket_id=start.ticket_id)
+        if found is None and event.kind is not EventKind.CREATED:
+            raise UnknownTicketError(
+                f"there is no ticket {start.ticket_id} in {start.tenant}: create it first"
+            )
+        if found is not None and found.status == TicketStatus.CLOSED:
+            if event.kind is EventKind.CUSTOMER_MESSAGE:
+                return await self._follow_up(start, event)
+            if event.kind is EventKind.CREATED:
+                raise TicketExistsError(
+                    f"ticket {start.ticket_id} exists already in {start.tenant}: use another id",
+                    state=found.status,
+                )
+            if event.kind is not EventKind.REOPEN:
+                raise refuse(TicketStatus.CLOSED, event.kind)
+        return await self._with_start(
+            await self._continued(start), event, WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        )
+
+    async def _continued(self, start: TicketStart) -> TicketStart:
+        """Return start arguments that go on where the ledger ends."""
+        async with self._pool.connection() as conn:
+            found = await ledger.snapshot(conn, tenant=start.tenant, ticket_id=start.ticket_id)
+        if found is None:
+            return start
+        return replace(start, decision_seq=found.decision_seq, previous_run=found.run_id)
+
+    async def _first_result(self, start: TicketStart, event: TicketEvent) -> EventResult | None:
+        async with self._pool.connection() as conn:
+            kept = await ledger.first_result(
+                conn, tenant=start.tenant, ticket_id=start.ticket_id, event_id=event.event_id
+            )
+        return result_from(kept) if kept else None
+
+    async def _follow_up(self, closed: TicketStart, event: TicketEvent) -> EventResult:
+        """Open the linked ticket of a message that came after close; the same one for a repeat."""
+        async with self._pool.connection() as conn:
+            opening = await messages.opening_of(
+                conn, tenant=closed.tenant, ticket_id=closed.ticket_id
+            )
+            said = await messages.get(
+                conn,
+                tenant=closed.tenant,
+                ticket_id=closed.ticket_id,
+                message_ref=event.message_ref,
+            )
+        digest = hashlib.sha256(f"{closed.ticket_id}/{event.event_id}".encode()).hexdigest()[:12]
+        new = NewTicket(
+            subject=opening.subject if opening else "Follow-up",
+            body=said.body if said else "",
+            ticket_id=f"T-{digest}",
+            channel=Channel(opening.channel) if opening else Channel.WEB,
+            team=opening.team if opening else "",
+            customer_id=opening.customer_id if opening else "",
+            follow_up_of=closed.ticket_id,
+        )
+        origin = Origin(event.actor, event.source, event.event_id, event.occurred_at)
+        return await self.create_as(closed.tenant, new, origin)
+
+    async def _with_start(
+        self, start: TicketStart, event: TicketEvent, reuse: WorkflowIDReusePolicy
+    ) -> EventResult:
+        async def ask() -> EventResult:
+            operation = WithStartWorkflowOperation(
+                TicketWorkflow.run,
+                start,
+                id=workflow_id(start.tenant, start.ticket_id),
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=reuse,
+                search_attributes=at_start(start.tenant),
+                static_summary=_summary(start, event),
+            )
+            try:
+                return await self._client.execute_update_with_start_workflow(
+                    TicketWorkflow.submit,
+                    event,
+                    id=event.event_id,
+                    start_workflow_operation=operation,
+                )
+            except WorkflowAlreadyStartedError:
+                # The operation keeps its own copy of the failure and complains if nobody looks.
+                await asyncio.gather(operation.workflow_handle(), return_exceptions=True)
+                raise
+
+        return await self._answered(start, event, ask)
+
+    async def _signal(
+        self, start: TicketStart, event: TicketEvent, reuse: WorkflowIDReusePolicy
+    ) -> None:
+        await self._client.start_workflow(
+            TicketWorkflow.run,
+            start,
+            id=workflow_id(start.tenant, start.ticket_id),
+            task_queue=self._task_queue,
+            start_signal="deliver",
+            start_signal_args=[event],
+            id_reuse_policy=reuse,
+            search_attributes=at_start(start.tenant),
+            static_summary=_summary(start, event),
+        )
+
+    async def _answered(
+        self, start: TicketStart, event: TicketEvent, ask: Callable[[], Awaitable[EventResult]]
+    ) -> EventResult:
+        """Ask a workflow; a refusal is looked up first, because a repeat has its first result."""
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                return await _uncrowded(ask)
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise RuntimeUnavailableError(
+                f"no worker answered within {_ANSWER_LIMIT_S:g} s: see whether `flowhub worker` "
+                f"runs, then send event {event.event_id} again; it cannot count twice"
+            ) from error
+        except WorkflowUpdateFailedError as error:
+            if not isinstance(error.cause, ApplicationError) or error.cause.type is None:
+                raise _NotRunningError from error
+            if first := await self._first_result(start, event):
+                return _accepted(first)
+            raise _typed(error.cause) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise _NotRunningError from error
+            raise RuntimeUnavailableError(
+                f"Temporal did not take event {event.event_id} ({error.status.name}): "
+                "send it again; it cannot count twice"
+            ) from error
+
+
+async def _uncrowded(ask: Callable[[], Awaitable[EventResult]]) -> EventResult:
+    """Ask again where too many updates are in flight on one ticket."""
+    for attempt in range(_CROWDED_TRIES):
+        try:
+            return await ask()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:
+                raise
+            await asyncio.sleep(0.2 * 2**attempt)
+    return await ask()
+
+
+def _accepted(result: EventResult) -> EventResult:
+    """Return a result, or raise the refusal that it is."""
+    refusal = result.refusal
+    if refusal is None:
+        return result
+    details = {"state": refusal.state, "allowed": list(refusal.allowed)}
+    raise _ERRORS.get(refusal.code, InputError)(refusal.message, **details)
+
+
+def _typed(error: ApplicationError) -> FlowHubError:
+    """Return the error of `support.errors` that a workflow raised."""
+    kind = _ERRORS.get(error.type or "", RuntimeUnavailableError)
+    details = error.details[0] if error.details else {}
+    if not isinstance(details, dict):
+        return kind(error.message)
+    refusal = details.get("refusal") or details
+    return kind(error.message, state=refusal.get("state"), allowed=refusal.get("allowed", []))
+
+
+def _summary(start: TicketStart, event: TicketEvent) -> str:
+    """Say to a person who reads the Temporal UI what the run is about; no text of the ticket."""
+    if event.opening is None:
+        return f"Ticket {start.ticket_id} of {start.tenant}, from decision {start.decision_seq}"
+    about = f"{event.opening.priority} {event.opening.channel} ticket"
+    return f"{about} {start.ticket_id} of {start.tenant}"

@@ -117,3 +117,36 @@ async def customer_of(conn: Connection, *, tenant: str, ticket_id: str) -> Custo
             (tenant, ticket_id),
         )
         return await cursor.fetchone()
+
+
+async def locale_of(conn: Connection, *, tenant: str, customer_id: str) -> str | None:
+    """Return the language that a customer reads, or None for an unknown customer."""
+    cursor = await conn.execute(
+        "select locale from customers where tenant = %s and customer_id = %s",
+        (tenant, customer_id),
+    )
+    row = await cursor.fetchone()
+    return str(row["locale"]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How a ticket was opened, for one that follows it up."""
+
+    subject: str
+    channel: str
+    team: str
+    customer_id: str
+
+
+async def opening_of(conn: Connection, *, tenant: str, ticket_id: str) -> Opened | None:
+    """Return how a ticket was opened, or None if the tenant has no such ticket."""
+    async with conn.cursor(row_factory=class_row(Opened)) as cursor:
+        await cursor.execute(
+            "select coalesce(m.subject, '') as subject, t.channel, t.team, t.customer_id"
+            "  from tickets as t left join messages as m on m.tenant = t.tenant"
+            "       and m.ticket_id = t.ticket_id and m.message_ref = t.opening_ref"
+            " where t.tenant = %s and t.ticket_id = %s",
+            (tenant, ticket_id),
+        )
+        return await cursor.fetchone()

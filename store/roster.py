@@ -67,8 +67,9 @@ async def adjust_load(conn: Connection, *, tenant: str, agent_id: str, units: De
 _SET_CLAIM = """
 insert into claims (tenant, ticket_id, agent_id, units, excess, locked_until, claimed_at,
                     decision_seq)
-values (%(tenant)s, %(ticket_id)s, %(agent_id)s, %(units)s, %(excess)s, %(locked_until)s,
-        %(at)s, %(seq)s)
+select %(tenant)s, %(ticket_id)s, agent_id, %(units)s, load_units > capacity_units,
+       %(locked_until)s, %(at)s, %(seq)s
+  from agents where tenant = %(tenant)s and agent_id = %(agent_id)s
 on conflict (tenant, ticket_id) do update
    set agent_id = excluded.agent_id, units = excluded.units, excess = excluded.excess,
        locked_until = excluded.locked_until, decision_seq = excluded.decision_seq,
@@ -84,12 +85,11 @@ async def set_claim(
     ticket_id: str,
     agent_id: str,
     units: Decimal,
-    excess: bool,
     locked_until: datetime | None,
     at: datetime,
     seq: int,
 ) -> None:
-    """Write who owns the ticket. `excess`: a person's assignment beyond the capacity."""
+    """Write who owns the ticket, marked as excess where it is beyond the agent's capacity."""
     await conn.execute(
         _SET_CLAIM,
         {
@@ -97,7 +97,6 @@ async def set_claim(
             "ticket_id": ticket_id,
             "agent_id": agent_id,
             "units": units,
-            "excess": excess,
             "locked_until": locked_until,
             "at": at,
             "seq": seq,

@@ -1,6 +1,6 @@
-"""Life of a ticket: which event is possible in which state, and what it makes of the state.
+"""Life of a ticket: what each event makes of its state.
 
-`allowed` is the one table behind the validator of the workflow, the decision and the documents.
+Which event is possible in which state is in `support.transitions`.
 Clocks are not touched here: an event leaves its marks, and `support.sla` reads them.
 """
 
@@ -8,42 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from support.errors import ImplausibleTimeError, InputError, TransitionRefusedError
+from support.errors import ImplausibleTimeError, InputError
 from support.escalation import Acknowledgement
 from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus
 from support.sla import Mark, MarkKind
 from support.ticket import TicketState, Waiting
-
-_ACTIVE = frozenset(
-    {
-        EventKind.CUSTOMER_MESSAGE,
-        EventKind.REPLY,
-        EventKind.NOTE,
-        EventKind.ASSIGN,
-        EventKind.ACK,
-        EventKind.PRIORITY,
-        EventKind.WAIT,
-        EventKind.RESOLVE,
-        EventKind.REPLY_FAILED,
-    }
-)
-ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
-    TicketStatus.NEW: _ACTIVE,
-    TicketStatus.OPEN: _ACTIVE,
-    TicketStatus.WAITING_CUSTOMER: _ACTIVE | {EventKind.RESUME},
-    TicketStatus.WAITING_INTERNAL: _ACTIVE | {EventKind.RESUME},
-    TicketStatus.RESOLVED: frozenset(
-        {
-            EventKind.CUSTOMER_MESSAGE,
-            EventKind.REPLY,
-            EventKind.NOTE,
-            EventKind.REOPEN,
-            EventKind.CLOSE,
-            EventKind.REPLY_FAILED,
-        }
-    ),
-    TicketStatus.CLOSED: frozenset({EventKind.REOPEN}),
-}
+from support.transitions import check, refuse
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
@@ -63,26 +33,6 @@ def check_time(event: TicketEvent) -> None:
             f"received ({event.received_at.isoformat()}): correct the sender's clock",
             occurred_at=event.occurred_at.isoformat(),
         )
-
-
-def refuse(status: TicketStatus, kind: EventKind, why: str = "") -> TransitionRefusedError:
-    """Return the typed refusal that names the state and what is allowed in it."""
-    allowed = sorted(ALLOWED[status])
-    reason = f" ({why})" if why else ""
-    return TransitionRefusedError(
-        f"{kind} is not possible while the ticket is {status}{reason}; "
-        f"possible now: {', '.join(allowed)}",
-        state=str(status),
-        event=str(kind),
-        allowed=[str(k) for k in allowed],
-        why=why,
-    )
-
-
-def check(status: TicketStatus, kind: EventKind) -> None:
-    """Raise TransitionRefusedError if `kind` is impossible in `status`."""
-    if kind not in ALLOWED[status]:
-        raise refuse(status, kind)
 
 
 def nominal(state: TicketState | None, event: TicketEvent, now: datetime) -> datetime:

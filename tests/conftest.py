@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.fix_postgres", "tests.fix_temporal"]
+pytest_plugins = ["tests.fix_postgres", "tests.fix_temporal", "tests.fix_desk"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,1 +1,1 @@
-"""Temporal workflows, one file each."""
+"""Temporal workflows, one file each: they wait, ask `decide`, and start what is done outside."""

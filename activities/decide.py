@@ -1,0 +1,300 @@
+"""The one transaction: a trigger becomes a stored decision, exactly once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from psycopg.errors import UniqueViolation
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities import records
+from activities.messages import DecideInput, EventResult, Parking, Verdict
+from activities.surroundings import Evaluator, Surroundings
+from logs import get
+from rules.policies_file import read_policies
+from store import effects, ledger, messages
+from store.pool import Connection, Pool
+from support.actions import AutoMessage, EffectKind, Outside
+from support.deadlines import upcoming
+from support.decision import Deadline, Decision, Request, decide
+from support.errors import FlowHubError, InputError, LedgerError, RulesEngineError
+from support.model import TicketEvent
+from support.needs import RuleAction
+from support.policy import PolicyBook
+from support.sla import compute
+from support.standing import standing
+from support.ticket import TicketState
+
+DECIDE = "decide"
+PARK_TICKET = "park_ticket"
+_DEFAULT_LOCALE = "en"
+_log = get(__name__)
+
+
+class Macros(Protocol):
+    """Macros as a decision uses them."""
+
+    @property
+    def actions(self) -> Mapping[str, tuple[RuleAction, ...]]:
+        """Actions of each macro."""
+        ...
+
+    def render(self, name: str, locale: str, values: Mapping[str, str]) -> str:
+        """Return the text `name` in the language of the reader."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What decisions go by: the engine of one pack, its macros, the policies, the ways out."""
+
+    engine: Evaluator
+    macros: Macros
+    policies: PolicyBook
+    outside: Outside
+
+
+class DecideActivities:
+    """The local activity `decide`, and the parking of what cannot be decided."""
+
+    def __init__(self, pool: Pool, rulebook: Rulebook) -> None:
+        self._pool = pool
+        self._rulebook = rulebook
+
+    @activity.defn(name=DECIDE)
+    async def decide(self, asked: DecideInput) -> Verdict:
+        """Decide one event or deadline, or return what was decided of it before.
+
+        A refusal is a result. What cannot get better by trying again is a non-retryable
+        ApplicationError named by its code; everything else is raised as it comes.
+        """
+        try:
+            try:
+                return await self._decide(asked)
+            except UniqueViolation:
+                return await self._decide(asked)
+        except RulesEngineError:
+            raise
+        except FlowHubError as error:
+            raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
+
+    async def _decide(self, asked: DecideInput) -> Verdict:
+        async with self._pool.connection() as conn:
+            try:
+                async with conn.transaction():
+                    return await self._in_transaction(conn, asked)
+            except InputError as error:
+                async with conn.transaction():
+                    return await self._refuse(conn, asked, error)
+
+    async def _in_transaction(self, conn: Connection, asked: DecideInput) -> Verdict:
+        found = await _read(conn, asked)
+        answered = await self._known(conn, asked, found)
+        if answered is not None:
+            return answered
+        state = _state_of(found)
+        surroundings = Surroundings(
+            conn, asked.tenant, asked.ticket_id, asked.now, self._rulebook.engine
+        )
+        request = Request(
+            tenant=asked.tenant,
+            ticket_id=asked.ticket_id,
+            workflow_id=asked.workflow_id,
+            decision_seq=asked.decision_seq,
+            trigger=_trigger(asked),
+            now=asked.now,
+            state=state,
+            book=await self._book(conn, state),
+            macros=self._rulebook.macros.actions,
+            outside=self._rulebook.outside,
+            owner_available=found.owner_available,
+        )
+        decision = await surroundings.drive(decide(request))
+        surroundings.at = decision.at
+        verdict = records.verdict_of(asked, decision)
+        await self._write(conn, asked, found, decision, verdict)
+        await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
+        _log.info(
+            "decided",
+            tenant=asked.tenant,
+            ticket=asked.ticket_id,
+            decision_seq=asked.decision_seq,
+            trigger=records.trigger_id(asked),
+            fired=decision.fired,
+            lateness_s=decision.lateness.total_seconds(),
+        )
+        return verdict
+
+    async def _known(
+        self, conn: Connection, asked: DecideInput, found: ledger.Found
+    ) -> Verdict | None:
+        """Return what the ledger already says of the trigger, or that it is ahead."""
+        if found.decided is not None and found.trigger_id == records.trigger_id(asked):
+            return records.verdict_from(found.decided)
+        if found.repeated is not None:
+            result = records.result_from(found.repeated)
+            return await self._standing(conn, found, result=result, repeat=True)
+        if found.decision_seq >= asked.decision_seq:
+            return Verdict(decision_seq=found.decision_seq, ahead=True)
+        if found.decision_seq != asked.decision_seq - 1:
+            raise LedgerError(
+                f"decision {asked.decision_seq} of {asked.workflow_id} is asked for, but the "
+                f"ledger ends at {found.decision_seq}: was the database restored to an older state?"
+            )
+        if asked.deadline is not None and not await self._is_due(conn, asked, found):
+            return await self._standing(conn, found)
+        return None
+
+    async def _is_due(self, conn: Connection, asked: DecideInput, found: ledger.Found) -> bool:
+        state, deadline = _state_of(found), asked.deadline
+        if state is None or deadline is None:
+            return False
+        book = await self._book(conn, state)
+        clocks = compute(state.marks, book, deadline.at)
+        left = upcoming(state, clocks, book.terms[state.terms_key], book.office)
+        return any(due.key == deadline.key and due.at == deadline.at for due in left)
+
+    async def _standing(
+        self,
+        conn: Connection,
+        found: ledger.Found,
+        *,
+        result: EventResult | None = None,
+        repeat: bool = False,
+    ) -> Verdict:
+        """Say how the ticket stands, without deciding anything."""
+        state = _state_of(found)
+        if state is None:
+            return Verdict(decision_seq=found.decision_seq, repeat=repeat, result=result)
+        book = await self._book(conn, state)
+        terms, at = book.terms[state.terms_key], state.last_at
+        clocks = compute(state.marks, book, at)
+        ahead = upcoming(state, clocks, terms, book.office)
+        return Verdict(
+            decision_seq=found.decision_seq,
+            repeat=repeat,
+            result=result,
+            glance=records.glance_of(state, standing(state, clocks, terms, at)),
+            deadline=records.deadline_of(ahead[0] if ahead else None),
+        )
+
+    async def _book(self, conn: Connection, state: TicketState | None) -> PolicyBook:
+        """Return the policies that the ticket started with, or the current ones for a new one."""
+        current = self._rulebook.policies
+        if state is None or state.policy_version in ("", current.version):
+            return current
+        form = await ledger.policies(conn, version=state.policy_version)
+        if form is None:
+            raise LedgerError(f"policies {state.policy_version} are not in the store: restore them")
+        return read_policies(form)
+
+    async def _write(
+        self,
+        conn: Connection,
+        asked: DecideInput,
+        found: ledger.Found,
+        decision: Decision,
+        verdict: Verdict,
+    ) -> None:
+        event, key = asked.event, (asked.tenant, asked.ticket_id)
+        opening_ref = found.opening_ref or (event.message_ref if event else "")
+        seq, lateness_s = asked.decision_seq, decision.lateness.total_seconds()
+        texts = await self._texts(conn, asked, decision)
+        async with conn.pipeline():
+            await ledger.write_decision(conn, records.decision_row(asked, decision, verdict))
+            if event is not None and verdict.result is not None:
+                row = records.event_row(asked, event, verdict.result, decision.at)
+                await ledger.write_event(conn, row)
+            await ledger.write_ticket(conn, records.ticket_row(asked, decision, opening_ref))
+            for breach in decision.new_breaches:
+                what = (str(breach.metric), breach.cycle, breach.due_at)
+                await ledger.write_breach(conn, key, what, str(breach.cause), seq)
+            for step in decision.new_steps:
+                fired = (str(step.metric), step.cycle, step.fraction, step.due_at)
+                await ledger.write_escalation(conn, key, seq, fired, lateness_s)
+            for text in texts:
+                await messages.add(conn, text)
+            for effect in decision.effects:
+                await effects.intend(conn, records.effect_row(asked, effect, decision.at))
+                if effect.kind is EffectKind.REPLY:
+                    await messages.set_delivery(
+                        conn,
+                        tenant=asked.tenant,
+                        ticket_id=asked.ticket_id,
+                        message_ref=str(effect.params["message_ref"]),
+                        delivery="queued",
+                    )
+
+    async def _texts(
+        self, conn: Connection, asked: DecideInput, decision: Decision
+    ) -> tuple[messages.Message, ...]:
+        if not decision.messages:
+            return ()
+        customer_id = decision.state.customer_id
+        locale = await messages.locale_of(conn, tenant=asked.tenant, customer_id=customer_id)
+        return tuple(
+            self._text(asked, decision, message, locale or _DEFAULT_LOCALE)
+            for message in decision.messages
+        )
+
+    def _text(
+        self, asked: DecideInput, decision: Decision, message: AutoMessage, locale: str
+    ) -> messages.Message:
+        due = decision.next_due
+        values = {
+            "ticket_id": asked.ticket_id,
+            "follow_up": due.at.isoformat(timespec="minutes") if due else "",
+        }
+        return messages.Message(
+            tenant=asked.tenant,
+            ticket_id=asked.ticket_id,
+            message_ref=message.message_ref,
+            kind="reply",
+            author_kind="rule",
+            author_id=message.macro,
+            created_at=decision.at,
+            body=self._rulebook.macros.render(message.macro, locale, values),
+        )
+
+    async def _refuse(self, conn: Connection, asked: DecideInput, error: InputError) -> Verdict:
+        """Record a refused event with its result; a refused deadline is a defect and is raised."""
+        event = asked.event
+        if event is None:
+            raise error
+        found = await _read(conn, asked)
+        result = records.refused_result(asked, event, _state_of(found), error)
+        await ledger.write_event(conn, records.event_row(asked, event, result, asked.now))
+        _log.info("refused", tenant=asked.tenant, ticket=asked.ticket_id, code=error.code)
+        return await self._standing(conn, found, result=result)
+
+    @activity.defn(name=PARK_TICKET)
+    async def park(self, parking: Parking) -> None:
+        """Show the ticket as parked, with what failed, where an operator looks."""
+        async with self._pool.connection() as conn:
+            await ledger.park(
+                conn, tenant=parking.tenant, ticket_id=parking.ticket_id, error=parking.error
+            )
+
+
+async def _read(conn: Connection, asked: DecideInput) -> ledger.Found:
+    return await ledger.read(
+        conn,
+        tenant=asked.tenant,
+        ticket_id=asked.ticket_id,
+        workflow_id=asked.workflow_id,
+        decision_seq=asked.decision_seq,
+        event_id=asked.event.event_id if asked.event else "",
+    )
+
+
+def _state_of(found: ledger.Found) -> TicketState | None:
+    return records.state_from_json(found.state) if found.state else None
+
+
+def _trigger(asked: DecideInput) -> TicketEvent | Deadline:
+    if asked.event is not None:
+        return asked.event
+    if asked.deadline is None:
+        raise LedgerError("a decision needs an event or a deadline")
+    return Deadline(asked.deadline.at, asked.deadline.key)

@@ -1,0 +1,293 @@
+"""A decision as the ledger keeps it and as the workflow hears of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from activities.messages import (
+    DeadlineRef,
+    DecideInput,
+    EffectRef,
+    EventResult,
+    Glance,
+    Refusal,
+    Verdict,
+)
+from store.effects import EffectRow
+from store.ledger import DecisionRow, EventRow, TicketRow
+from support.actions import ActionRecord, Effect
+from support.deadlines import Due
+from support.decision import Decision
+from support.errors import FlowHubError
+from support.model import TicketEvent
+from support.needs import RuleTrace
+from support.sla import Clock, Segment
+from support.standing import Standing
+from support.ticket import TicketState
+
+FIRED_SHOWN = 16
+"""Rules named in history; the ledger names all of them."""
+NOTHING: Mapping[str, Any] = {}
+
+_STATE = TypeAdapter(TicketState)
+_EVENT = TypeAdapter(TicketEvent)
+_VERDICT = TypeAdapter(Verdict)
+_RESULT = TypeAdapter(EventResult)
+_ACTIONS = TypeAdapter(tuple[ActionRecord, ...])
+_TRACE = TypeAdapter(tuple[RuleTrace, ...])
+
+T = TypeVar("T")
+
+
+def state_to_json(state: TicketState) -> str:
+    """Snapshot of a ticket, from which `state_from_json` makes the same again."""
+    return _STATE.dump_json(state).decode()
+
+
+def state_from_json(text: str) -> TicketState:
+    """Read a snapshot."""
+    return _STATE.validate_json(text)
+
+
+def result_from(kept: Mapping[str, Any]) -> EventResult:
+    """Read the result of an event that the ledger kept."""
+    return _RESULT.validate_python(kept)
+
+
+def verdict_from(kept: Mapping[str, Any]) -> Verdict:
+    """Read the verdict of a decision that the ledger kept."""
+    return _VERDICT.validate_python(kept)
+
+
+def _dump(adapter: TypeAdapter[T], value: T) -> Any:  # noqa: ANN401  JSON of any shape
+    return adapter.dump_python(value, mode="json")
+
+
+def glance_of(state: TicketState, standing: Standing) -> Glance:
+    """Return what the workflow shows of the ticket."""
+    return Glance(state.status, state.priority, state.owner, str(standing.sla), standing.lanes)
+
+
+def deadline_of(due: Due | None) -> DeadlineRef | None:
+    """Return what the workflow waits for."""
+    return DeadlineRef(due.at, due.key, due.label) if due else None
+
+
+def result_of(asked: DecideInput, decision: Decision, event: TicketEvent) -> EventResult:
+    """Return what the caller learns of an accepted event."""
+    due, state = decision.next_due, decision.state
+    return EventResult(
+        ticket_id=asked.ticket_id,
+        event_id=event.event_id,
+        decision_seq=asked.decision_seq,
+        status=str(state.status),
+        priority=str(state.priority),
+        owner=state.owner,
+        next_deadline=due.at if due else None,
+        next_deadline_is=due.label if due else "",
+        fired=decision.fired[:FIRED_SHOWN],
+    )
+
+
+def refused_result(
+    asked: DecideInput, event: TicketEvent, state: TicketState | None, error: FlowHubError
+) -> EventResult:
+    """Return what the caller learns of a refused event."""
+    allowed = error.details.get("allowed", ())
+    return EventResult(
+        ticket_id=asked.ticket_id,
+        event_id=event.event_id,
+        decision_seq=asked.decision_seq - 1,
+        status=str(state.status) if state else "",
+        priority=str(state.priority) if state else "",
+        owner=state.owner if state else "",
+        refusal=Refusal(
+            code=error.code,
+            message=str(error),
+            state=str(error.details.get("state", state.status if state else "")),
+            allowed=tuple(str(a) for a in allowed) if isinstance(allowed, list) else (),
+        ),
+    )
+
+
+def verdict_of(asked: DecideInput, decision: Decision) -> Verdict:
+    """Return what history keeps of a decision: what was decided, by what, and the seal."""
+    event = asked.event
+    result = result_of(asked, decision, event) if event else None
+    what = str(event.kind) if event else (asked.deadline.label if asked.deadline else "")
+    return Verdict(
+        decision_seq=asked.decision_seq,
+        result=result,
+        glance=glance_of(decision.state, decision.standing),
+        deadline=deadline_of(decision.next_due),
+        effects=tuple(
+            EffectRef(effect.key, str(effect.kind), _summary(effect), _delivers(effect, event))
+            for effect in decision.effects
+        ),
+        fired=decision.fired[:FIRED_SHOWN],
+        pack=f"{decision.pack_name}@{decision.pack_version}",
+        digest=digest_of(decision),
+        at=decision.at,
+        headline=f"{what}: {', '.join(decision.fired[:4]) or 'no rule fired'}",
+    )
+
+
+def _delivers(effect: Effect, event: TicketEvent | None) -> str:
+    """Return the event whose text goes out with `effect`, if a person wrote it."""
+    if event is None or effect.params.get("message_ref", "") != event.message_ref:
+        return ""
+    return event.event_id
+
+
+def _summary(effect: Effect) -> str:
+    about = effect.params.get("template", effect.params.get("message_ref", ""))
+    return f"{effect.kind} {effect.params.get('role', '')} {about}".replace("  ", " ")
+
+
+def digest_of(decision: Decision) -> str:
+    """Seal what the ledger keeps of a decision (SHA-256 of its canonical JSON)."""
+    content = {
+        "inputs": decision.facts,
+        "fired": decision.fired,
+        "trace": _dump(_TRACE, decision.trace),
+        "actions": _dump(_ACTIONS, decision.actions),
+        "clocks": [clock_form(clock, decision.at) for clock in decision.clocks],
+        "state": _dump(_STATE, decision.state),
+        "pack": decision.pack_version,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def clock_form(clock: Clock, at: datetime) -> dict[str, Any]:
+    """Derive a deadline: each stretch with what it counted, whose sum is the consumed time."""
+    return {
+        "metric": str(clock.metric),
+        "cycle": clock.cycle,
+        "state": str(clock.state),
+        "target_s": clock.target.total_seconds(),
+        "consumed_s": clock.consumed.total_seconds(),
+        "started_at": clock.started_at.isoformat(),
+        "stopped_at": clock.stopped_at.isoformat() if clock.stopped_at else None,
+        "due": clock.due.isoformat() if clock.due else None,
+        "breached": clock.late(at),
+        "segments": [_segment_form(segment, at) for segment in clock.segments],
+    }
+
+
+def _segment_form(segment: Segment, at: datetime) -> dict[str, Any]:
+    return {
+        "from": segment.start.isoformat(),
+        "to": segment.end.isoformat() if segment.end else None,
+        "calendar": segment.calendar_id,
+        "counted_s": segment.counted(at).total_seconds(),
+    }
+
+
+def decision_row(asked: DecideInput, decision: Decision, verdict: Verdict) -> DecisionRow:
+    """Return the decision with all that explains it."""
+    trigger = asked.event or asked.deadline
+    assert trigger is not None  # noqa: S101  a decision has one of the two
+    return DecisionRow(
+        workflow_id=asked.workflow_id,
+        decision_seq=asked.decision_seq,
+        tenant=asked.tenant,
+        ticket_id=asked.ticket_id,
+        run_id=asked.run_id,
+        trigger_id=trigger_id(asked),
+        trigger=str(trigger.kind) if isinstance(trigger, TicketEvent) else trigger.label,
+        nominal_at=decision.at,
+        lateness_s=decision.lateness.total_seconds(),
+        pack_name=decision.pack_name,
+        pack_version=decision.pack_version,
+        policy_version=decision.state.policy_version,
+        inputs=decision.facts,
+        fired=decision.fired,
+        trace=_dump(_TRACE, decision.trace),
+        actions=_dump(_ACTIONS, decision.actions),
+        clocks=[clock_form(clock, decision.at) for clock in decision.clocks],
+        digest=verdict.digest,
+        result=_dump(_VERDICT, verdict),
+    )
+
+
+def trigger_id(asked: DecideInput) -> str:
+    """Name of what is decided: the event's id, or the deadline with its instant."""
+    if asked.event is not None:
+        return asked.event.event_id
+    assert asked.deadline is not None  # noqa: S101  a decision has one of the two
+    return f"{asked.deadline.key}@{asked.deadline.at.isoformat()}"
+
+
+def event_row(
+    asked: DecideInput, event: TicketEvent, result: EventResult, at: datetime
+) -> EventRow:
+    """Return the event with its result, accepted or refused."""
+    accepted = result.refusal is None
+    return EventRow(
+        tenant=asked.tenant,
+        ticket_id=asked.ticket_id,
+        event_id=event.event_id,
+        kind=str(event.kind),
+        outcome="accepted" if accepted else "refused",
+        decision_seq=asked.decision_seq if accepted else None,
+        actor_kind=str(event.actor.kind),
+        actor_id=event.actor.id,
+        actor_role=event.actor.role,
+        on_behalf_of=event.actor.on_behalf_of,
+        source=event.source,
+        message_ref=event.message_ref,
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+        nominal_at=at,
+        event=_dump(_EVENT, event),
+        result=_dump(_RESULT, result),
+    )
+
+
+def ticket_row(asked: DecideInput, decision: Decision, opening_ref: str) -> TicketRow:
+    """Return the projection of a ticket after a decision."""
+    state, flags, due = decision.state, decision.standing, decision.next_due
+    return TicketRow(
+        tenant=asked.tenant,
+        ticket_id=asked.ticket_id,
+        run_id=asked.run_id,
+        channel=str(state.channel),
+        priority=str(state.priority),
+        status=str(state.status),
+        team=state.team,
+        customer_id=state.customer_id,
+        opening_ref=opening_ref,
+        follow_up_of=state.follow_up_of,
+        created_at=state.created_at,
+        changed_at=decision.at,
+        resolved_at=state.resolved_at,
+        closed_at=state.closed_at,
+        active=state.active,
+        breached=flags.breached,
+        breached_held=flags.breached_held,
+        escalation_due=flags.escalation_due,
+        sla_state=str(flags.sla),
+        next_due_at=flags.next_due_at,
+        next_deadline=due.at if due else None,
+        next_deadline_is=due.label if due else "",
+        decision_seq=asked.decision_seq,
+        pack_version=decision.pack_version,
+        state=state_to_json(state),
+    )
+
+
+def effect_row(asked: DecideInput, effect: Effect, at: datetime) -> EffectRow:
+    """Return the recorded intent of an outside action."""
+    return EffectRow(
+        action_key=effect.key,
+        tenant=asked.tenant,
+        ticket_id=asked.ticket_id,
+        kind=str(effect.kind),
+        params=effect.params,
+        created_at=at,
+    )

@@ -1,0 +1,108 @@
+"""Answers the needs of a decision from PostgreSQL and the rules engine, in its transaction."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from store import roster
+from store.ledger import Claim
+from store.pool import Connection
+from support.decision import Decision
+from support.needs import (
+    Answer,
+    ClaimOwner,
+    EvaluateRules,
+    Fact,
+    FindCandidates,
+    FindPeople,
+    Need,
+    RuleVerdict,
+)
+from support.ticket import TicketState
+
+
+class Evaluator(Protocol):
+    """The rules engine as a decision sees it."""
+
+    async def evaluate(self, facts: Mapping[str, Fact]) -> RuleVerdict:
+        """Return what fires on `facts`; RulesEngineError when that cannot be told."""
+        ...
+
+
+@dataclass
+class Surroundings:
+    """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant."""
+
+    conn: Connection
+    tenant: str
+    ticket_id: str
+    at: datetime
+    rules: Evaluator
+    taken: dict[str, Decimal] = field(default_factory=dict)
+
+    async def drive(self, deciding: Generator[Need, Answer, Decision]) -> Decision:
+        """Run the generator to its end, answering what it asks."""
+        try:
+            need = next(deciding)
+            while True:
+                need = deciding.send(await self._answer(need))
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+
+    async def _answer(self, need: Need) -> Answer:
+        match need:
+            case EvaluateRules(facts):
+                return await self.rules.evaluate(facts)
+            case FindCandidates(role, team, skills):
+                return await roster.candidates(
+                    self.conn, tenant=self.tenant, role=role, team=team, skills=skills
+                )
+            case FindPeople(role, team):
+                return await roster.people(self.conn, tenant=self.tenant, role=role, team=team)
+            case ClaimOwner(agent_id, units, forced):
+                return await self._claim(agent_id, units, forced=forced)
+
+    async def _claim(self, agent_id: str, units: Decimal, *, forced: bool) -> bool:
+        done = await roster.claim(
+            self.conn,
+            tenant=self.tenant,
+            agent_id=agent_id,
+            units=units,
+            at=self.at,
+            forced=forced,
+        )
+        if done:
+            self.taken[agent_id] = self.taken.get(agent_id, Decimal(0)) + units
+        return done
+
+    async def settle_claim(self, before: Claim | None, state: TicketState, seq: int) -> None:
+        """Make claim row and loads say what the decision ended with.
+
+        Agents are adjusted in the order of their ids, so that two decisions cannot deadlock.
+        """
+        carried = dict(self.taken)
+        if before is not None:
+            carried[before.agent_id] = carried.get(before.agent_id, Decimal(0)) + before.units
+        for agent_id in sorted({*carried, *([state.owner] if state.owner else [])}):
+            wanted = state.units if agent_id == state.owner else Decimal(0)
+            change = wanted - carried.get(agent_id, Decimal(0))
+            if change:
+                await roster.adjust_load(
+                    self.conn, tenant=self.tenant, agent_id=agent_id, units=change
+                )
+        if state.owner:
+            await roster.set_claim(
+                self.conn,
+                tenant=self.tenant,
+                ticket_id=self.ticket_id,
+                agent_id=state.owner,
+                units=state.units,
+                locked_until=state.locked_until,
+                at=self.at,
+                seq=seq,
+            )
+        elif before is not None:
+            await roster.drop_claim(self.conn, tenant=self.tenant, ticket_id=self.ticket_id)

@@ -1,0 +1,209 @@
+"""What comes in, checked: text and people go to the store, an event that names them goes on."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from store import messages
+from store.pool import Pool
+from support.errors import InputError
+from support.model import (
+    Actor,
+    Channel,
+    EventKind,
+    Opening,
+    Priority,
+    TicketEvent,
+    TicketStatus,
+    WaitingOn,
+    checked_id,
+)
+
+MAX_SUBJECT = 500
+MAX_BODY = 100_000
+
+_SPOKEN = frozenset({EventKind.CUSTOMER_MESSAGE, EventKind.REPLY, EventKind.NOTE})
+_NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """What a new ticket needs. Only `subject` is required; ids are made where missing."""
+
+    subject: str
+    body: str = ""
+    ticket_id: str = ""
+    channel: Channel = Channel.WEB
+    priority: Priority = Priority.NORMAL
+    team: str = ""
+    skills: tuple[str, ...] = ()
+    customer_id: str = ""
+    customer_name: str = ""
+    customer_email: str = ""
+    locale: str = "en"
+    tier: str = ""
+    tags: tuple[str, ...] = ()
+    follow_up_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to do to a ticket; `text` is the body, or the reason, of `kind`."""
+
+    kind: EventKind
+    text: str = ""
+    priority: Priority | None = None
+    assignee: str = ""
+    lock: bool = False
+    status: TicketStatus | None = None
+    waiting_on: WaitingOn | None = None
+    waiting_ref: str = ""
+    follow_up_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an event comes from. `event_id` makes a repeat harmless; one is made where empty.
+
+    `occurred_at` is when it happened, aware; None: now.
+    """
+
+    actor: Actor
+    source: str
+    event_id: str = ""
+    occurred_at: datetime | None = None
+
+
+class Drafts:
+    """Makes events of what people send. `clock_offset_s`: wall time less calendar time."""
+
+    def __init__(self, pool: Pool, clock_offset_s: float = 0.0) -> None:
+        self._pool = pool
+        self._offset = timedelta(seconds=clock_offset_s)
+
+    async def opening(self, tenant: str, new: NewTicket, origin: Origin) -> tuple[str, TicketEvent]:
+        """Store subject, body and customer; return the ticket's id and its `created` event."""
+        checked_id(tenant, "tenant")
+        ticket_id = checked_id(new.ticket_id or f"T-{uuid.uuid4().hex[:10]}", "ticket id")
+        if not new.subject.strip():
+            raise InputError("a ticket needs a subject", field="subject")
+        subject = checked_text(new.subject, "subject", MAX_SUBJECT)
+        body = checked_text(new.body, "body", MAX_BODY)
+        customer = _customer(tenant, ticket_id, new)
+        opening = Opening(
+            channel=new.channel,
+            priority=new.priority,
+            team=_named(new.team, "team"),
+            skills=tuple(checked_id(skill, "skill") for skill in new.skills),
+            customer_id=customer.customer_id if customer else "",
+            tier=_named(new.tier, "tier"),
+            tags=tuple(checked_id(tag, "tag") for tag in new.tags),
+            follow_up_of=_named(new.follow_up_of, "ticket id"),
+        )
+        event = replace(self._event(EventKind.CREATED, origin, has_text=True), opening=opening)
+        async with self._pool.connection() as conn:
+            if customer is not None:
+                await messages.add_customer(conn, customer)
+            text = _message(tenant, ticket_id, event, "opening", body)
+            await messages.add(conn, replace(text, subject=subject))
+        return ticket_id, event
+
+    async def command(
+        self, tenant: str, ticket_id: str, command: Command, origin: Origin
+    ) -> TicketEvent:
+        """Store the text of a command; return its event."""
+        checked_id(tenant, "tenant")
+        checked_id(ticket_id, "ticket id")
+        if command.kind in _NOT_BY_HAND:
+            raise InputError(f"{command.kind} is no command", field="kind")
+        if command.kind in _SPOKEN and not command.text.strip():
+            raise InputError(f"a {command.kind} needs its text", field="text")
+        text = checked_text(command.text, "text", MAX_BODY)
+        event = replace(
+            self._event(command.kind, origin, has_text=bool(text)),
+            priority=command.priority,
+            assignee=_named(command.assignee, "agent"),
+            lock=command.lock,
+            status=command.status,
+            waiting_on=command.waiting_on,
+            waiting_ref=_named(command.waiting_ref, "waiting ref"),
+            follow_up_at=checked_instant(command.follow_up_at) if command.follow_up_at else None,
+        )
+        if text:
+            async with self._pool.connection() as conn:
+                await messages.add(
+                    conn, _message(tenant, ticket_id, event, str(command.kind), text)
+                )
+        return event
+
+    def _event(self, kind: EventKind, origin: Origin, *, has_text: bool) -> TicketEvent:
+        now = datetime.now(UTC) - self._offset
+        event_id = checked_id(origin.event_id or uuid.uuid4().hex, "event id")
+        return TicketEvent(
+            event_id=event_id,
+            kind=kind,
+            occurred_at=checked_instant(origin.occurred_at or now),
+            received_at=now,
+            actor=origin.actor,
+            source=checked_id(origin.source, "source"),
+            message_ref=event_id if has_text else "",
+        )
+
+
+def _named(value: str, what: str) -> str:
+    return checked_id(value, what) if value else ""
+
+
+def _customer(tenant: str, ticket_id: str, new: NewTicket) -> messages.Customer | None:
+    customer_id = _named(new.customer_id, "customer id")
+    if not customer_id and (new.customer_name or new.customer_email):
+        customer_id = f"c-{ticket_id}"[:64]
+    if not customer_id:
+        return None
+    return messages.Customer(
+        tenant,
+        customer_id,
+        checked_text(new.customer_name, "customer name", MAX_SUBJECT),
+        checked_text(new.customer_email, "customer email", MAX_SUBJECT),
+        checked_id(new.locale, "locale"),
+    )
+
+
+def _message(
+    tenant: str, ticket_id: str, event: TicketEvent, kind: str, body: str
+) -> messages.Message:
+    return messages.Message(
+        tenant=tenant,
+        ticket_id=ticket_id,
+        message_ref=event.message_ref,
+        kind=kind,
+        author_kind=str(event.actor.kind),
+        author_id=event.actor.id,
+        created_at=event.occurred_at,
+        body=body,
+    )
+
+
+def checked_text(text: str, what: str, limit: int) -> str:
+    """Return `text` if the store can keep it, else InputError that does not repeat it."""
+    if len(text) > limit:
+        raise InputError(
+            f"the {what} has {len(text)} characters, at most {limit} are allowed: shorten it",
+            field=what,
+        )
+    if "\x00" in text:
+        raise InputError(f"the {what} has a NUL character: remove it", field=what)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the {what} is not valid Unicode (a lone surrogate): send it as UTF-8", field=what
+        ) from error
+    return text
+
+
+def checked_instant(at: datetime) -> datetime:
+    """Return `at` in UTC; InputError where it has no zone."""
+    if at.tzinfo is None:
+        raise InputError(f"time {at.isoformat()} has no zone: send it with Z or an offset")
+    return at.astimezone(UTC)

@@ -1,0 +1,27 @@
+"""What a workflow is started with, and carries into its next run."""
+
+from dataclasses import dataclass
+
+from activities.messages import DeadlineRef, Glance
+from support.model import TicketEvent
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStart:
+    """Start arguments of a TicketWorkflow.
+
+    `clock_offset_s`: workflow time less calendar time, so that a log of the past runs today.
+    `decision_seq` is the last decision of the ledger; `previous_run` links the history of a
+    reopened ticket. The rest is carried through continue-as-new: `stalled` is a deadline that
+    cannot be decided, `aside` the events that cannot.
+    """
+
+    tenant: str
+    ticket_id: str
+    clock_offset_s: float = 0.0
+    decision_seq: int = 0
+    previous_run: str = ""
+    glance: Glance | None = None
+    deadline: DeadlineRef | None = None
+    stalled: DeadlineRef | None = None
+    aside: tuple[TicketEvent, ...] = ()
