@@ -1,0 +1,1 @@
+"""The hub on the web: the page and the JSON API."""

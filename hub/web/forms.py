@@ -1,0 +1,144 @@
+"""What the API takes: every field named, bounded and checked before anything is stored."""
+
+import re
+from datetime import UTC
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from hub.intake import MAX_BODY, MAX_SUBJECT, Command, NewTicket
+from support.model import (
+    ID_PATTERN,
+    Actor,
+    ActorKind,
+    Channel,
+    EventKind,
+    Priority,
+    TicketStatus,
+    WaitingOn,
+)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_INTERNAL = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
+
+
+def _optional_id(value: str) -> str:
+    if value and not ID_PATTERN.fullmatch(value):
+        raise ValueError("use 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
+def _storable(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain the character U+0000")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _outward(kind: EventKind) -> EventKind:
+    if kind in _INTERNAL:
+        raise ValueError(f"{kind} is not an event to send: use another way in")
+    return kind
+
+
+OptionalId = Annotated[str, AfterValidator(_optional_id)]
+Id = Annotated[str, Field(min_length=1), AfterValidator(_optional_id)]
+Ids = Annotated[tuple[Id, ...], Field(max_length=32)]
+Body = Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_storable)]
+
+
+class Form(BaseModel):
+    """A form with no field that the hub does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ActorForm(Form):
+    """Who did it. Rules speak for themselves and cannot be named here."""
+
+    kind: Literal[ActorKind.AGENT, ActorKind.CUSTOMER, ActorKind.SYSTEM]
+    id: Id
+    role: OptionalId = ""
+    on_behalf_of: OptionalId = ""
+
+    def actor(self) -> Actor:
+        """Return it as the core knows it."""
+        return Actor(self.kind, self.id, self.role, self.on_behalf_of)
+
+
+class NewTicketForm(Form):
+    """A ticket to open. Only `subject` is needed; without `actor` its customer wrote it."""
+
+    subject: Annotated[
+        str,
+        Field(max_length=MAX_SUBJECT),
+        AfterValidator(_one_line),
+        AfterValidator(_not_blank),
+    ]
+    body: Body = ""
+    ticket_id: OptionalId = ""
+    channel: Channel = Channel.WEB
+    priority: Priority = Priority.NORMAL
+    team: OptionalId = ""
+    skills: Ids = ()
+    customer_id: OptionalId = ""
+    customer_name: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] = ""
+    customer_email: Annotated[str, Field(max_length=320), AfterValidator(_one_line)] = ""
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$")] = "en"
+    tier: OptionalId = ""
+    tags: Ids = ()
+    follow_up_of: OptionalId = ""
+    event_id: OptionalId = ""
+    actor: ActorForm | None = None
+
+    def who(self) -> Actor:
+        """Return who opens it: as told, else the customer."""
+        if self.actor is not None:
+            return self.actor.actor()
+        return Actor(ActorKind.CUSTOMER, self.customer_id or "unknown")
+
+    def new_ticket(self) -> NewTicket:
+        """Return it as the way in takes it."""
+        return NewTicket(**self.model_dump(exclude={"event_id", "actor"}))
+
+
+class EventForm(Form):
+    """One thing to do to a ticket. Without `actor` the system did it, or the customer wrote."""
+
+    kind: Annotated[EventKind, AfterValidator(_outward)]
+    text: Body = ""
+    priority: Priority | None = None
+    assignee: OptionalId = ""
+    lock: bool = False
+    status: TicketStatus | None = None
+    waiting_on: WaitingOn | None = None
+    waiting_ref: OptionalId = ""
+    follow_up_at: AwareDatetime | None = None
+    event_id: OptionalId = ""
+    actor: ActorForm | None = None
+
+    def who(self) -> Actor:
+        """Return who does it."""
+        if self.actor is not None:
+            return self.actor.actor()
+        if self.kind is EventKind.CUSTOMER_MESSAGE:
+            return Actor(ActorKind.CUSTOMER, "unknown")
+        return Actor(ActorKind.SYSTEM, "api")
+
+    def command(self) -> Command:
+        """Return it as the way in takes it."""
+        fields = self.model_dump(exclude={"event_id", "actor"})
+        if self.follow_up_at is not None:
+            fields["follow_up_at"] = self.follow_up_at.astimezone(UTC)
+        return Command(**fields)
