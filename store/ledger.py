@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from store.pool import Connection
@@ -332,3 +333,29 @@ async def policies(conn: Connection, *, version: str) -> str | None:
     cursor = await conn.execute("select body from policy_books where version = %s", (version,))
     row = await cursor.fetchone()
     return str(row["body"]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event."""
+
+    ticket_id: str
+    event_id: str
+    outcome: str
+    why: str
+
+
+async def outcomes(
+    conn: Connection, *, tenant: str, events: Sequence[tuple[str, str]]
+) -> tuple[Outcome, ...]:
+    """Return what became of those of `events` (ticket, event id) that are decided."""
+    async with conn.cursor(row_factory=class_row(Outcome)) as cursor:
+        await cursor.execute(
+            "select ticket_id, event_id, outcome,"
+            "       coalesce(result -> 'refusal' ->> 'message', '') as why"
+            "  from events join unnest(%s::text[], %s::text[]) as asked (ticket_id, event_id)"
+            "       using (ticket_id, event_id)"
+            " where tenant = %s",
+            ([ticket for ticket, _ in events], [event for _, event in events], tenant),
+        )
+        return tuple(await cursor.fetchall())

@@ -1,0 +1,135 @@
+"""What `flowhub doctor` looks at: one function for each check, each with what to do."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import psycopg
+from rules.load import load_pack
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from embedded.discovery import Endpoints, resolve
+from embedded.search_attributes import SEARCH_ATTRIBUTES, registered
+from rules.policies_file import load_policies
+from settings import Settings
+from support.errors import FlowHubError
+from workflows.connection import connect
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at, and what was found or what to do."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+class _FailedError(Exception):
+    """A check that did not hold; the message says what to do."""
+
+
+async def examine(settings: Settings) -> tuple[Check, ...]:
+    """Look at everything; later checks are left out where what they need is not there."""
+    checks = [
+        await _check("Python", _python),
+        await _check("rule pack", lambda: _pack(settings)),
+        await _check("SLA policies", lambda: _policies(settings)),
+    ]
+    try:
+        endpoints = resolve(settings)
+    except FlowHubError as error:
+        return (*checks, Check("running hub", ok=False, found=str(error)))
+    checks.append(await _check("PostgreSQL", lambda: _postgres(endpoints)))
+    checks.append(await _check("parked work", lambda: _parked(endpoints)))
+    try:
+        client = await connect(settings, endpoints.temporal_address)
+    except FlowHubError as error:
+        return (*checks, Check("Temporal", ok=False, found=str(error)))
+    checks.append(await _check("Temporal", lambda: _temporal(client)))
+    checks.append(await _check("worker", lambda: _worker(client, settings)))
+    return tuple(checks)
+
+
+async def _check(name: str, look: Callable[[], Awaitable[str]]) -> Check:
+    try:
+        return Check(name, ok=True, found=await look())
+    except (_FailedError, FlowHubError) as error:
+        return Check(name, ok=False, found=str(error))
+    except (psycopg.Error, RPCError) as error:
+        return Check(name, ok=False, found=f"does not answer ({type(error).__name__})")
+
+
+async def _python() -> str:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if not (3, 11) <= sys.version_info[:2] < (3, 14):
+        raise _FailedError(f"{version}: use 3.11, 3.12 or 3.13")
+    return version
+
+
+async def _pack(settings: Settings) -> str:
+    pack = load_pack(settings.pack)
+    return f"{pack.name} {pack.version}"
+
+
+async def _policies(settings: Settings) -> str:
+    book, _ = load_policies(settings.policies)
+    return f"{len(book.policies)} policies, version {book.version}"
+
+
+async def _postgres(endpoints: Endpoints) -> str:
+    async with await psycopg.AsyncConnection.connect(
+        endpoints.database_url, connect_timeout=5
+    ) as conn:
+        cursor = await conn.execute(
+            "select current_setting('server_version'), to_regclass('migrations')"
+        )
+        row = await cursor.fetchone()
+        if row is None or row[1] is None:
+            raise _FailedError("the migrations are not applied: run `flowhub setup`")
+        count = await (await conn.execute("select count(*) from migrations")).fetchone()
+        return f"PostgreSQL {row[0]}, {count[0] if count else 0} migrations"
+
+
+async def _parked(endpoints: Endpoints) -> str:
+    async with await psycopg.AsyncConnection.connect(
+        endpoints.database_url, connect_timeout=5
+    ) as conn:
+        cursor = await conn.execute(
+            "select (select count(*) from tickets where parked <> ''),"
+            "       (select count(*) from effects where state in ('parked', 'failed', 'unknown'))"
+        )
+        tickets, effects = await cursor.fetchone() or (0, 0)
+    if tickets:
+        raise _FailedError(
+            f"{tickets} tickets are parked: see `flowhub ticket show`, mend, `flowhub ticket retry`"
+        )
+    return f"no ticket parked; {effects} deliveries failed or are unknown"
+
+
+async def _temporal(client: Client) -> str:
+    missing = sorted(SEARCH_ATTRIBUTES.keys() - (await registered(client)).keys())
+    if missing:
+        raise _FailedError(
+            f"search attributes {', '.join(missing)} are missing: run `flowhub setup`"
+        )
+    return f"namespace {client.namespace}, search attributes registered"
+
+
+async def _worker(client: Client, settings: Settings) -> str:
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=settings.task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    if not answer.pollers:
+        raise _FailedError(
+            f"none works on task queue {settings.task_queue}: start `flowhub worker`"
+        )
+    return f"{len(answer.pollers)} on task queue {settings.task_queue}"

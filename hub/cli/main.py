@@ -1,0 +1,33 @@
+"""Puts the commands together, and turns errors into one sentence and an exit code."""
+
+import sys
+
+import typer
+
+from hub.cli import feeds, lanes, roster, runtime, tickets
+from hub.cli.output import show_error
+from support.errors import FlowHubError
+
+app = typer.Typer(
+    name="flowhub",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Rules-driven support: tickets with exact SLA timers, decided by rules, explained.",
+    epilog="Start with `make run`, then: `flowhub ticket list`, `flowhub lanes`, `flowhub doctor`.",
+)
+app.add_typer(tickets.app, name="ticket", help="Create, read and move tickets.")
+app.add_typer(roster.app, name="roster", help="Agents: who can be asked.")
+lanes.register(app)
+feeds.register(app)
+runtime.register(app)
+
+
+def main() -> None:
+    """Run the command line: exit code 0 ok, 1 a check failed, 2 bad usage or input."""
+    try:
+        app()
+    except FlowHubError as error:
+        show_error(error, as_json="--json" in sys.argv)
+        sys.exit(2)

@@ -1,0 +1,83 @@
+"""What commands print: tables for people, JSON for programs."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from support.errors import FlowHubError
+from support.model import DEFAULT_TENANT
+
+Tenant = Annotated[
+    str, typer.Option("--tenant", envvar="FLOWHUB_TENANT", help="Tenant; ids are its own.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TENANT = DEFAULT_TENANT
+
+_out = Console(soft_wrap=False)
+_err = Console(stderr=True)
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def print_json(value: object) -> None:
+    """Print `value`, dataclasses included, as indented JSON."""
+    typer.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Print a line; `[bold]` and the like are markup."""
+    _out.print(text, highlight=False)
+
+
+def quoted(text: str) -> str:
+    """Return text of others so that nothing in it is markup."""
+    return escape(text)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; cells are shown as they are, never read as markup."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    _out.print(table)
+
+
+def print_renderable(renderable: Any) -> None:  # noqa: ANN401  whatever rich can draw
+    """Print what rich can draw."""
+    _out.print(renderable)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}Z"
+    if isinstance(value, tuple | list):
+        return ", ".join(str(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def show_error(error: FlowHubError, *, as_json: bool) -> None:
+    """Print an error: one sentence, or its code and details."""
+    if as_json:
+        about = {"code": error.code, "message": str(error), "details": dict(error.details)}
+        print_json({"error": about})
+    else:
+        _err.print(f"[bold red]{error.code}[/]: {escape(str(error))}", highlight=False)

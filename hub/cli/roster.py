@@ -1,0 +1,95 @@
+"""`flowhub roster ...`."""
+
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
+from hub.cli.session import run, store
+from store import roster
+from support.errors import InputError
+from support.model import Presence, checked_id
+from support.routing import Role
+
+app = typer.Typer(no_args_is_help=True)
+AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")]
+
+
+@app.command("list", epilog="Example: `flowhub roster list --json`")
+def list_(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
+    """List the agents with what they carry."""
+
+    async def work() -> tuple[roster.Agent, ...]:
+        async with store() as pool, pool.connection() as conn:
+            return await roster.listed(conn, tenant=tenant)
+
+    agents = run(work)
+    if as_json:
+        print_json(agents)
+        return
+    print_table(
+        f"Roster of {tenant}",
+        ("agent", "team", "role", "skills", "presence", "units"),
+        (
+            (a.agent_id, a.team, a.role, a.skills, a.presence, f"{a.load_units}/{a.capacity_units}")
+            for a in agents
+        ),
+    )
+
+
+@app.command(epilog="Example: `flowhub roster add kim --team audio --skill hifi --online`")
+def add(
+    agent_id: AgentId,
+    name: Annotated[str, typer.Option(help="Name, shown in the hub only.")] = "",
+    email: Annotated[str, typer.Option(help="Address, kept in the store only.")] = "",
+    team: Annotated[str, typer.Option()] = "",
+    role: Annotated[Role, typer.Option()] = Role.AGENT,
+    skill: Annotated[list[str] | None, typer.Option(help="A skill; repeatable.")] = None,
+    capacity: Annotated[float, typer.Option(min=0, help="Capacity units.")] = 12,
+    online: Annotated[bool, typer.Option("--online", help="Is there now.")] = False,
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Add an agent, or change one who is there."""
+    agent = roster.Agent(
+        agent_id=checked_id(agent_id, "agent"),
+        name=name,
+        email=email,
+        team=checked_id(team, "team") if team else "",
+        role=str(role),
+        skills=tuple(checked_id(s, "skill") for s in skill or ()),
+        presence=str(Presence.ONLINE if online else Presence.OFFLINE),
+        capacity_units=Decimal(str(capacity)),
+    )
+
+    async def work() -> None:
+        async with store() as pool, pool.connection() as conn:
+            await roster.add(conn, tenant=checked_id(tenant, "tenant"), agent=agent)
+
+    run(work)
+    if as_json:
+        print_json(agent)
+    else:
+        say(f"{agent_id} is on the roster of {tenant}, {agent.presence}")
+
+
+@app.command(epilog="Example: `flowhub roster presence kim online`")
+def presence(
+    agent_id: AgentId,
+    is_: Annotated[Presence, typer.Argument(metavar="PRESENCE", help="online, away or offline.")],
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Say who is there."""
+
+    async def work() -> bool:
+        async with store() as pool, pool.connection() as conn:
+            return await roster.set_presence(conn, tenant=tenant, agent_id=agent_id, presence=is_)
+
+    if not run(work):
+        raise InputError(f"there is no agent {agent_id} in {tenant}: see `flowhub roster list`")
+    if as_json:
+        print_json({"agent_id": agent_id, "presence": is_})
+    else:
+        say(f"{agent_id} is {is_}")

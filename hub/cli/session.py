@@ -1,0 +1,86 @@
+"""What a command works with: the store and the way in, found by settings or the running hub."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from psycopg_pool import PoolTimeout
+from pydantic import ValidationError
+
+from embedded.discovery import Endpoints, resolve
+from hub.intake import Gateway
+from settings import Settings
+from store.pool import Pool, open_pool
+from support.errors import InputError, RuntimeUnavailableError
+from support.model import Actor, ActorKind
+from workflows.connection import connect
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The hub as a command sees it."""
+
+    settings: Settings
+    endpoints: Endpoints
+    pool: Pool
+    gateway: Gateway
+
+
+def read_settings() -> Settings:
+    """Read the settings; InputError names the variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"FLOWHUB_{'_'.join(str(part) for part in first['loc'])}".upper()
+        raise InputError(f"setting {name}: {first['msg']}", setting=name) from error
+
+
+@asynccontextmanager
+async def session() -> AsyncIterator[Session]:
+    """Open the store and Temporal; RuntimeUnavailableError says what does not answer."""
+    settings = read_settings()
+    endpoints = resolve(settings)
+    client = await connect(settings, endpoints.temporal_address)
+    try:
+        async with open_pool(endpoints.database_url, max_size=4) as pool:
+            gateway = Gateway(pool, client, settings.task_queue)
+            yield Session(settings, endpoints, pool, gateway)
+    except PoolTimeout as error:
+        raise RuntimeUnavailableError(
+            "PostgreSQL does not answer: start it with `make run`, or see FLOWHUB_DATABASE_URL"
+        ) from error
+
+
+@asynccontextmanager
+async def store() -> AsyncIterator[Pool]:
+    """Open the store alone, for commands that only read it."""
+    endpoints = resolve(read_settings())
+    try:
+        async with open_pool(endpoints.database_url, max_size=2) as pool:
+            yield pool
+    except PoolTimeout as error:
+        raise RuntimeUnavailableError(
+            "PostgreSQL does not answer: start it with `make run`, or see FLOWHUB_DATABASE_URL"
+        ) from error
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run the asynchronous part of a command."""
+
+    async def main() -> T:
+        return await work()
+
+    return asyncio.run(main())
+
+
+def operator(name: str) -> Actor:
+    """Return who types: `name`, else the user of the system."""
+    user = name or re.sub(r"[^A-Za-z0-9._-]", "-", os.environ.get("USER", ""))[:64] or "operator"
+    return Actor(ActorKind.AGENT, user)

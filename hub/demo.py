@@ -1,0 +1,132 @@
+"""A lifelike stream of tickets for the tenant `demo`, until it is stopped.
+
+Its policies (rules/policies/default.yaml) never sleep and count in minutes, so that a visitor sees
+clocks run, steps fire and tickets move. Random, but the same at every first run.
+"""
+
+import asyncio
+import random
+import uuid
+from dataclasses import dataclass, field
+
+from hub.drafts import Command, NewTicket
+from hub.intake import Gateway
+from logs import get
+from store import roster, views
+from store.pool import Pool
+from support.errors import FlowHubError, InputError
+from support.model import Actor, ActorKind, Channel, EventKind, Presence, Priority, TicketStatus
+from support.routing import Role
+
+TENANT = "demo"
+_FIRST_TICKETS = 24
+_PACE_S = (1.0, 4.0)
+_OPEN_AT_MOST = 60
+_TEAMS = ("audio", "billing", "web")
+_AGENTS = (
+    ("kim", "audio"),
+    ("lou", "audio"),
+    ("ali", "billing"),
+    ("eva", "billing"),
+    ("noa", "web"),
+    ("max", "web"),
+)
+_LEADERS = (("ines", Role.LEAD), ("olof", Role.MANAGER), ("petra", Role.ON_CALL))
+_SUBJECTS = {
+    "audio": ("No sound after the update", "Ljudet hackar", "Headset is not found"),
+    "billing": ("Invoice counted twice", "Fakturan stämmer inte", "Change of address"),
+    "web": ("Page stays white", "Kan inte logga in", "Form loses what I wrote"),
+}
+_log = get(__name__)
+
+
+@dataclass
+class Feed:
+    """One run of the stream."""
+
+    pool: Pool
+    gateway: Gateway
+    chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311  a demo
+
+    async def run(self) -> None:
+        """Seed the roster, open a first batch, then let something happen every few seconds."""
+        await self._seed()
+        async with self.pool.connection() as conn:
+            known = await views.list_tickets(conn, tenant=TENANT, limit=1)
+        for _ in range(0 if known else _FIRST_TICKETS):
+            await self._open()
+        while True:
+            await asyncio.sleep(self.chance.uniform(*_PACE_S))
+            await self._something()
+
+    async def _seed(self) -> None:
+        async with self.pool.connection() as conn:
+            known = {agent.agent_id for agent in await roster.listed(conn, tenant=TENANT)}
+            people = [(name, team, Role.AGENT) for name, team in _AGENTS]
+            people += [(name, "", role) for name, role in _LEADERS]
+            for name, team, role in people:
+                if name not in known:
+                    agent = roster.Agent(
+                        name,
+                        team=team,
+                        role=str(role),
+                        presence="online",
+                    )
+                    await roster.add(conn, tenant=TENANT, agent=agent)
+
+    async def _open(self) -> None:
+        team = self.chance.choice(_TEAMS)
+        new = NewTicket(
+            subject=self.chance.choice(_SUBJECTS[team]),
+            body="Hello, can you help me with this?",
+            ticket_id=f"D-{uuid.uuid4().hex[:6]}",
+            channel=self.chance.choice((Channel.EMAIL, Channel.WEB, Channel.WEB, Channel.CHAT)),
+            priority=self.chance.choices(list(Priority), weights=(2, 5, 2, 1))[0],
+            team=team,
+            customer_id=f"c-{self.chance.randrange(200)}",
+        )
+        await self.gateway.create(
+            TENANT, new, actor=Actor(ActorKind.CUSTOMER, new.customer_id), source="demo"
+        )
+
+    async def _something(self) -> None:
+        """Open a ticket, or let someone do the next thing to one that is open."""
+        async with self.pool.connection() as conn:
+            tickets = await views.list_tickets(conn, tenant=TENANT, limit=500)
+        open_now = [ticket for ticket in tickets if ticket.active]
+        try:
+            if self.chance.random() < 0.05:
+                await self._presence()
+            elif not open_now or (len(open_now) < _OPEN_AT_MOST and self.chance.random() < 0.35):
+                await self._open()
+            else:
+                await self._move(self.chance.choice(open_now))
+        except InputError as refusal:
+            _log.info("demo event refused", code=refusal.code)
+        except FlowHubError as error:
+            _log.warning("demo event failed", code=error.code)
+
+    async def _presence(self) -> None:
+        agent_id, _ = self.chance.choice(_AGENTS)
+        presence = self.chance.choice((Presence.ONLINE, Presence.ONLINE, Presence.AWAY))
+        async with self.pool.connection() as conn:
+            await roster.set_presence(conn, tenant=TENANT, agent_id=agent_id, presence=presence)
+
+    async def _move(self, ticket: views.TicketView) -> None:
+        agent = Actor(ActorKind.AGENT, ticket.owner or "kim")
+        customer = Actor(ActorKind.CUSTOMER, ticket.customer_id or "unknown")
+        waiting = ticket.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL)
+        actor, command = self.chance.choice(
+            (
+                (agent, Command(EventKind.REPLY, text="Please try this and tell us how it went.")),
+                (agent, Command(EventKind.NOTE, text="Looked into it.")),
+                (agent, Command(EventKind.ACK)),
+                (customer, Command(EventKind.CUSTOMER_MESSAGE, text="It is still there.")),
+                (agent, Command(EventKind.RESUME) if waiting else _WAIT),
+                (agent, Command(EventKind.RESOLVE)),
+            )
+        )
+        await self.gateway.command(TENANT, ticket.ticket_id, command, actor=actor, source="demo")
+
+
+_WAIT = Command(EventKind.WAIT, status=TicketStatus.WAITING_CUSTOMER)

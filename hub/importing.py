@@ -1,0 +1,146 @@
+"""Events of a file, streamed to their tickets; what became of them is read from the ledger."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from hub.drafts import Command, NewTicket, Origin
+from hub.intake import Gateway
+from hub.web.forms import EventForm, NewTicketForm
+from store import ledger
+from store.pool import Pool
+from support.errors import InputError
+from support.model import EventKind, checked_id
+
+_IN_FLIGHT = 32
+_TELL_EVERY_S = 2.0
+_SHOWN = 50
+
+
+class _Line(BaseModel):
+    """The part of a line that every kind has."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    ticket_id: str
+    event_id: str
+    kind: EventKind
+    at: AwareDatetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a file. The first 50 unusable lines and refusals are listed with why."""
+
+    lines: int
+    accepted: int
+    refused: int
+    undecided: int
+    unusable: tuple[tuple[int, str], ...]
+    refusals: tuple[tuple[str, str, str], ...]
+
+
+async def import_lines(
+    pool: Pool,
+    gateway: Gateway,
+    tenant: str,
+    file: Path,
+    *,
+    wait_s: float,
+    progress: Callable[[str], None],
+) -> Imported:
+    """Stream every usable line in the order of the file, one ticket's events one after another."""
+    checked_id(tenant, "tenant")
+    sent: list[tuple[str, str]] = []
+    unusable: list[tuple[int, str]] = []
+    number, told_at = 0, time.monotonic()
+    by_ticket: dict[str, list[tuple[int, _Line]]] = {}
+    with file.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for number, text in enumerate(lines, start=1):
+            try:
+                line = _read(text)
+                by_ticket.setdefault(line.ticket_id, []).append((number, line))
+            except InputError as error:
+                unusable.append((number, str(error)))
+    room = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def one(ticket_id: str, events: list[tuple[int, _Line]]) -> None:
+        nonlocal told_at
+        async with room:
+            for at_line, line in events:
+                try:
+                    what, origin = _parts(line)
+                    await gateway.stream(tenant, ticket_id, what, origin)
+                    sent.append((ticket_id, line.event_id))
+                except InputError as error:
+                    unusable.append((at_line, str(error)))
+                if time.monotonic() - told_at > _TELL_EVERY_S:
+                    told_at = time.monotonic()
+                    progress(f"  {len(sent)} of {number} lines sent ...")
+
+    async with asyncio.TaskGroup() as group:
+        for ticket_id, events in by_ticket.items():
+            group.create_task(one(ticket_id, events))
+    found = await _outcomes(pool, tenant, sent, wait_s)
+    refusals = [o for o in found if o.outcome == "refused"]
+    return Imported(
+        lines=number,
+        accepted=len(found) - len(refusals),
+        refused=len(refusals),
+        undecided=len(set(sent)) - len(found),
+        unusable=tuple(sorted(unusable)[:_SHOWN]),
+        refusals=tuple((o.ticket_id, o.event_id, o.why) for o in refusals[:_SHOWN]),
+    )
+
+
+async def _outcomes(
+    pool: Pool, tenant: str, sent: list[tuple[str, str]], wait_s: float
+) -> tuple[ledger.Outcome, ...]:
+    """Wait until the ledger has all that was sent, at most `wait_s`."""
+    until = time.monotonic() + wait_s
+    while True:
+        async with pool.connection() as conn:
+            found = await ledger.outcomes(conn, tenant=tenant, events=sent)
+        if len(found) >= len(set(sent)) or time.monotonic() > until:
+            return found
+        await asyncio.sleep(0.2)
+
+
+def _read(text: str) -> _Line:
+    try:
+        form = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"no JSON: {error}") from error
+    try:
+        line = _Line.model_validate(form)
+    except ValidationError as error:
+        raise InputError(_first(error)) from error
+    checked_id(line.ticket_id, "ticket id")
+    checked_id(line.event_id, "event id")
+    return line
+
+
+def _parts(line: _Line) -> tuple[NewTicket | Command, Origin]:
+    rest: dict[str, Any] = {**(line.model_extra or {}), "event_id": line.event_id}
+    at: datetime | None = line.at
+    try:
+        if line.kind is EventKind.CREATED:
+            opening = NewTicketForm.model_validate({**rest, "ticket_id": line.ticket_id})
+            return opening.new_ticket(), Origin(opening.who(), "import", line.event_id, at)
+        form = EventForm.model_validate({**rest, "kind": line.kind})
+        return form.command(), Origin(form.who(), "import", line.event_id, at)
+    except ValidationError as error:
+        raise InputError(_first(error)) from error
+
+
+def _first(error: ValidationError) -> str:
+    about = error.errors()[0]
+    where = ".".join(str(part) for part in about["loc"])
+    return f"field {where!r}: {about['msg']}"
