@@ -41,6 +41,7 @@
       if (!row) continue;
       put(row.querySelector('[data-part="text"]'), one.text);
       put(row.querySelector('[data-part="contribution"]'), points(one.contribution));
+      row.querySelector('[data-part="cost"]').hidden = one.contribution === 0;
       const status = row.querySelector('[data-part="status"]');
       put(status, one.status);
       status.dataset.status = one.status;

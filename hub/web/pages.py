@@ -20,6 +20,8 @@ from support.model import DEFAULT_TENANT, checked_id
 FOLDER = Path(__file__).resolve().parent.parent
 LISTED = 50
 """Tickets of a lane that the hub page shows."""
+DECISIONS = 100
+"""Last decisions that the page of a ticket shows, unless asked for everything."""
 _LANE_TITLES = {lane.id: lane.title for lane in LANES}
 
 
@@ -106,17 +108,21 @@ def page_routes(desk: Desk, pages: Pages) -> APIRouter:
         )
 
     @router.get("/tickets/{ticket_id}")
-    async def ticket(ticket_id: str, tenant: str = DEFAULT_TENANT) -> HTMLResponse:
+    async def ticket(
+        ticket_id: str, tenant: str = DEFAULT_TENANT, *, everything: bool = False
+    ) -> HTMLResponse:
         checked_id(tenant, "tenant")
         checked_id(ticket_id, "ticket id")
         async with desk.reading() as conn:
             found = await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
-            entries = await views.timeline(conn, tenant=tenant, ticket_id=ticket_id)
+            since = 0 if everything else max(0, found.decision_seq - DECISIONS)
+            entries = await views.timeline(conn, tenant=tenant, ticket_id=ticket_id, since=since)
         decisions = [entry for entry in entries if isinstance(entry, DecisionEntry)]
         return pages.render(
             "ticket.html",
             tenant=tenant,
             ticket=found,
+            since=since,
             entries=[asdict(entry) for entry in entries],
             clocks=decisions[-1].clocks if decisions else (),
             workflow_url=desk.workflow_url(tenant, ticket_id, found.run_id),

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from hub.pictures import chromium, pictures_of, take
+from hub.web.pages import DECISIONS
 from store import ledger
 from store.pool import Pool
 from tests.store.seeding import add_agent, add_history, add_ticket
@@ -212,6 +213,21 @@ async def test_failures_are_pages_for_people(http: httpx.AsyncClient) -> None:
     assert (unknown.status_code, wrong.status_code) == (404, 422)
     assert "there is no ticket T-404 in global" in unknown.text
     assert "<script>" not in wrong.text
+
+
+async def test_a_long_history_begins_late_until_everything_is_asked_for(
+    http: httpx.AsyncClient, pool: Pool
+) -> None:
+    async with pool.connection() as conn:
+        await add_ticket(conn, "T-1", decision_seq=DECISIONS + 1)
+        await add_history(conn, "T-1")
+
+    short = await http.get("/tickets/T-1")
+    whole = await http.get("/tickets/T-1?everything=true")
+
+    assert ("Decision 1:" in short.text, "Decision 2:" in short.text) == (False, True)
+    assert "up to decision 1 as well" in short.text
+    assert "Decision 1:" in whole.text
 
 
 async def test_pictures_are_taken(url: str, pool: Pool, tmp_path: Path) -> None:
