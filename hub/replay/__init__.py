@@ -1,0 +1,1 @@
+"""Replays the log of another system as tickets, and says what automation would have done."""

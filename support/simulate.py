@@ -1,0 +1,233 @@
+"""Many tickets under one virtual clock, in memory: the same decisions as on real servers.
+
+Needs are answered as the transaction of `decide` answers them from PostgreSQL: at most 50
+candidates, least loaded first; a claim takes capacity; loads are settled with the decision.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from heapq import heappop, heappush
+
+from support.actions import Outside
+from support.decision import Deadline, Decision, Request, decide
+from support.model import TicketEvent, workflow_id
+from support.needs import (
+    Answer,
+    ClaimOwner,
+    EvaluateRules,
+    Fact,
+    FindCandidates,
+    FindPeople,
+    Need,
+    RuleAction,
+    RuleVerdict,
+)
+from support.policy import PolicyBook
+from support.routing import Candidate, Role
+from support.ticket import TicketState
+
+MOST_CANDIDATES = 50
+
+Evaluate = Callable[[Mapping[str, Fact]], RuleVerdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One agent of a simulated team, online all the time. `idle_since` breaks ties."""
+
+    agent_id: str
+    team: str = ""
+    role: Role = Role.AGENT
+    skills: frozenset[str] = frozenset()
+    capacity_units: Decimal = Decimal(12)
+    load_units: Decimal = Decimal(0)
+    idle_since: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Ticket:
+    state: TicketState
+    seq: int
+    units: Decimal
+    due: Deadline | None
+
+
+class Team:
+    """The agents of one tenant, and what they carry."""
+
+    def __init__(self, members: Iterable[Member], since: datetime) -> None:
+        self._members = {m.agent_id: replace(m, idle_since=since) for m in members}
+
+    def candidates(self, need: FindCandidates) -> tuple[Candidate, ...]:
+        """Return who could own a ticket, least loaded first."""
+        found = [
+            Candidate(m.agent_id, m.load_units, m.capacity_units, m.idle_since)
+            for m in self._members.values()
+            if m.role is need.role
+            and (not need.team or m.team == need.team)
+            and m.skills.issuperset(need.skills)
+            and m.idle_since is not None
+        ]
+        found.sort(
+            key=lambda c: (
+                c.load_units >= c.capacity_units,
+                c.load_units,
+                c.idle_since,
+                c.agent_id,
+            )
+        )
+        return tuple(found[:MOST_CANDIDATES])
+
+    def people(self, need: FindPeople) -> tuple[str, ...]:
+        """Return who has the role: of the team if it has any, else of all."""
+        having = sorted(m.agent_id for m in self._members.values() if m.role is need.role)
+        of_team = tuple(a for a in having if need.team and self._members[a].team == need.team)
+        return of_team or tuple(having)
+
+    def claim(self, need: ClaimOwner, at: datetime) -> bool:
+        """Take capacity; only what is forced may exceed it."""
+        member = self._members.get(need.agent_id)
+        if member is None:
+            return False
+        load = member.load_units + need.units
+        if not need.forced and load > member.capacity_units:
+            return False
+        self._members[need.agent_id] = replace(member, load_units=load, idle_since=at)
+        return True
+
+    def carry(self, agent_id: str, units: Decimal) -> None:
+        """Add `units` (negative: give back) to what the agent carries."""
+        member = self._members[agent_id]
+        load = max(member.load_units + units, Decimal(0))
+        self._members[agent_id] = replace(member, load_units=load)
+
+    def kept(self) -> dict[str, Member]:
+        """Return how everyone stands, for `put_back`."""
+        return dict(self._members)
+
+    def put_back(self, members: dict[str, Member]) -> None:
+        """Undo what came after `kept`, as a transaction that is rolled back."""
+        self._members = members
+
+    def __contains__(self, agent_id: object) -> bool:
+        return agent_id in self._members
+
+
+class Simulation:
+    """One tenant's tickets. Events come in the order of their instants; deadlines by themselves.
+
+    Whoever calls lets deadlines pass before each event: `pass_before(at)`, then `submit`.
+    """
+
+    def __init__(
+        self,
+        tenant: str,
+        book: PolicyBook,
+        team: Team,
+        evaluate: Evaluate,
+        macros: Mapping[str, tuple[RuleAction, ...]],
+    ) -> None:
+        self._tenant = tenant
+        self._book = book
+        self._team = team
+        self._evaluate = evaluate
+        self._macros = macros
+        self._tickets: dict[str, _Ticket] = {}
+        self._agenda: list[tuple[datetime, str, str]] = []
+
+    @property
+    def states(self) -> Mapping[str, TicketState]:
+        """Every ticket as its last decision left it."""
+        return {ticket_id: ticket.state for ticket_id, ticket in self._tickets.items()}
+
+    @property
+    def decisions(self) -> Mapping[str, int]:
+        """Number of decisions of each ticket."""
+        return {ticket_id: ticket.seq for ticket_id, ticket in self._tickets.items()}
+
+    def submit(self, ticket_id: str, event: TicketEvent) -> Decision:
+        """Decide an event. InputError kinds for what is refused; then nothing has changed."""
+        return self._take(ticket_id, event, event.occurred_at)
+
+    def pass_before(self, at: datetime) -> Iterator[Decision]:
+        """Let every deadline before `at` fall due, by instant and ticket; those at `at` wait."""
+        while self._agenda and self._agenda[0][0] < at:
+            due_at, ticket_id, key = heappop(self._agenda)
+            deadline = Deadline(due_at, key)
+            if self._tickets[ticket_id].due == deadline:
+                yield self._take(ticket_id, deadline, due_at)
+
+    def _take(self, ticket_id: str, trigger: TicketEvent | Deadline, now: datetime) -> Decision:
+        before = self._tickets.get(ticket_id)
+        state = before.state if before else None
+        seq = before.seq + 1 if before else 1
+        request = Request(
+            tenant=self._tenant,
+            ticket_id=ticket_id,
+            workflow_id=workflow_id(self._tenant, ticket_id),
+            decision_seq=seq,
+            trigger=trigger,
+            now=now,
+            state=state,
+            book=self._book,
+            macros=self._macros,
+            outside=Outside(),
+            owner_available=state is not None and state.owner in self._team,
+        )
+        kept = self._team.kept()
+        taken: dict[str, Decimal] = {}
+        try:
+            decision = self._drive(decide(request), now, taken)
+        except Exception:
+            self._team.put_back(kept)
+            raise
+        self._settle(before, decision.state, taken)
+        due = decision.next_due
+        after = _Ticket(
+            decision.state, seq, decision.state.units, Deadline(due.at, due.key) if due else None
+        )
+        self._tickets[ticket_id] = after
+        if due is not None and (before is None or before.due != after.due or trigger == after.due):
+            heappush(self._agenda, (due.at, ticket_id, due.key))
+        return decision
+
+    def _drive(
+        self, deciding: Generator[Need, Answer, Decision], at: datetime, taken: dict[str, Decimal]
+    ) -> Decision:
+        try:
+            need = next(deciding)
+            while True:
+                need = deciding.send(self._answer(need, at, taken))
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+
+    def _answer(self, need: Need, at: datetime, taken: dict[str, Decimal]) -> Answer:
+        match need:
+            case EvaluateRules(facts):
+                return self._evaluate(facts)
+            case FindCandidates():
+                return self._team.candidates(need)
+            case FindPeople():
+                return self._team.people(need)
+            case ClaimOwner(agent_id, units):
+                done = self._team.claim(need, at)
+                if done:
+                    taken[agent_id] = taken.get(agent_id, Decimal(0)) + units
+                return done
+
+    def _settle(
+        self, before: _Ticket | None, state: TicketState, taken: Mapping[str, Decimal]
+    ) -> None:
+        """Make loads say what the decision ended with."""
+        carried = dict(taken)
+        if before is not None and before.state.owner:
+            owner = before.state.owner
+            carried[owner] = carried.get(owner, Decimal(0)) + before.units
+        for agent_id in sorted({*carried, *([state.owner] if state.owner else [])}):
+            wanted = state.units if agent_id == state.owner else Decimal(0)
+            change = wanted - carried.get(agent_id, Decimal(0))
+            if change:
+                self._team.carry(agent_id, change)
