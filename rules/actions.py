@@ -1,0 +1,137 @@
+"""Actions that a pack may ask for, with the parameters each takes: checked when a pack is read.
+
+What they do is in `support.actions`; a test holds the two lists together.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rules.document import Node, only, suggest
+from support.model import Priority
+from support.needs import Param, RuleAction
+from support.routing import Role, Strategy
+
+
+class ParamType(StrEnum):
+    """What a parameter holds."""
+
+    CHOICE = "choice"
+    MINUTES = "minutes"
+    LINE = "line"
+    NAME = "name"
+    TEXT_NAME = "name of a text of the macros file"
+    MACRO_NAME = "name of a macro"
+
+
+@dataclass(frozen=True, slots=True)
+class ParamSpec:
+    """One parameter: its type, what may be chosen, and whether it must be there."""
+
+    type: ParamType
+    choices: tuple[str, ...] = ()
+    required: bool = True
+
+
+_PEOPLE = ("owner", "lead", "manager", "on_call")
+_TO = ParamSpec(ParamType.CHOICE, _PEOPLE)
+
+CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
+    "assign": {
+        "role": ParamSpec(ParamType.CHOICE, tuple(Role), required=False),
+        "team": ParamSpec(ParamType.NAME, required=False),
+        "strategy": ParamSpec(ParamType.CHOICE, tuple(Strategy), required=False),
+    },
+    "escalate": {"to": _TO},
+    "lock_owner": {"minutes": ParamSpec(ParamType.MINUTES)},
+    "set_priority": {"priority": ParamSpec(ParamType.CHOICE, tuple(Priority))},
+    "record": {"note": ParamSpec(ParamType.LINE)},
+    "notify": {
+        "to": ParamSpec(ParamType.CHOICE, (*_PEOPLE, "channel")),
+        "template": ParamSpec(ParamType.NAME),
+    },
+    "reply": {"text": ParamSpec(ParamType.TEXT_NAME)},
+    "resolve": {},
+    "close": {},
+    "resume": {},
+    "macro": {"name": ParamSpec(ParamType.MACRO_NAME)},
+}
+
+MOST_MINUTES = 30 * 24 * 60
+MOST_NOTE = 500
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an action may refer to. `macros` is None inside a macro, which cannot run another."""
+
+    texts: frozenset[str]
+    macros: frozenset[str] | None
+
+
+def read_actions(node: Node, rule_id: str, names: Names) -> tuple[RuleAction, ...]:
+    """Return the actions of a list; PackError names line, action and parameter."""
+    found = tuple(_action(item, rule_id, names) for item in node.items("`then`"))
+    if not found:
+        raise node.place.fault("there is no action here: name at least one")
+    return found
+
+
+def _action(node: Node, rule_id: str, names: Names) -> RuleAction:
+    if isinstance(node.value, str):
+        kind, given = node.value, Node({}, node.place)
+    else:
+        form = node.mapping("an action")
+        if len(form) != 1:
+            raise node.place.fault("an action is one `kind: {parameters}`, or a bare `kind`")
+        kind, given = next(iter(form.items()))
+    spec = CATALOGUE.get(kind)
+    if spec is None:
+        raise node.place.fault(f"there is no action `{kind}`{suggest(kind, CATALOGUE)}")
+    if kind == "macro" and names.macros is None:
+        raise node.place.fault("a macro cannot run another macro: write its actions out")
+    params = {} if given.value is None else given.mapping(f"parameters of `{kind}`")
+    only(params, spec, f"action `{kind}`")
+    for name, param in spec.items():
+        if param.required and name not in params:
+            raise node.place.fault(f"action `{kind}` needs `{name}`{_possible(param, names)}")
+    return RuleAction(
+        rule_id,
+        kind,
+        {name: _param(value, name, spec[name], names) for name, value in params.items()},
+    )
+
+
+def _possible(spec: ParamSpec, names: Names) -> str:
+    possible = _choices(spec, names)
+    return f": {', '.join(sorted(possible))}" if possible else f", a {spec.type}"
+
+
+def _choices(spec: ParamSpec, names: Names) -> Iterable[str]:
+    if spec.type is ParamType.TEXT_NAME:
+        return names.texts
+    if spec.type is ParamType.MACRO_NAME:
+        return names.macros or frozenset()
+    return spec.choices
+
+
+def _param(node: Node, name: str, spec: ParamSpec, names: Names) -> Param:
+    if spec.type is ParamType.MINUTES:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_MINUTES:
+            raise node.place.fault(f"`{name}` must be whole minutes from 1 to {MOST_MINUTES}")
+        return value
+    word = node.word(f"`{name}`")
+    if spec.type is ParamType.LINE:
+        if len(word) > MOST_NOTE:
+            raise node.place.fault(f"`{name}` has more than {MOST_NOTE} characters: shorten it")
+    elif spec.type is ParamType.NAME:
+        if not _NAME.fullmatch(word):
+            raise node.place.fault(
+                f"`{name}` {word!r} is no name: use 1 to 64 of the characters A-Z a-z 0-9 . _ -"
+            )
+    elif word not in (possible := _choices(spec, names)):
+        raise node.place.fault(f"`{name}` cannot be `{word}`{suggest(word, possible)}")
+    return word

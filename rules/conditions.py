@@ -1,0 +1,108 @@
+"""Reads the `when` of a rule: every fact, operator and value is checked against the catalogue."""
+
+from rules.document import Node, suggest
+from rules.facts import ORDERED, SCALED, Value, convert
+from rules.pack import All, Any, Condition, Not, Op, Test
+from support.duration import parse_duration
+from support.errors import InputError
+from support.situation import CATALOGUE, FactSpec, FactType
+
+DEEPEST = 12
+_WORDS = ("all", "any", "not")
+_EQUAL = frozenset({Op.EQ, Op.NE, Op.IN})
+_ORDER = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
+_EXAMPLES = {
+    FactType.FLAG: "true or false",
+    FactType.COUNT: "a whole number",
+    FactType.NUMBER: "a number",
+    FactType.DURATION: "a duration such as 45m, or seconds",
+    FactType.CHOICE: "one of its choices",
+    FactType.TEXT: "text, in quotes",
+    FactType.SET: "text, in quotes",
+}
+
+
+def ops_of(kind: FactType) -> frozenset[Op]:
+    """Return the operators that a kind of fact can be compared with."""
+    if kind is FactType.FLAG:
+        return frozenset({Op.EQ, Op.NE})
+    if kind is FactType.SET:
+        return frozenset({Op.CONTAINS})
+    if kind is FactType.TEXT:
+        return _EQUAL | {Op.CONTAINS}
+    return _EQUAL | _ORDER if kind in ORDERED else _EQUAL
+
+
+def read_condition(node: Node, depth: int = 0) -> Condition:
+    """Return the condition of a mapping; several keys are all to be true."""
+    if depth > DEEPEST:
+        raise node.place.fault(f"conditions are nested more than {DEEPEST} deep: split the rule")
+    form = node.mapping("a condition")
+    if not form:
+        raise node.place.fault("an empty condition says nothing: leave it out")
+    parts = tuple(_part(key, value, depth) for key, value in form.items())
+    return parts[0] if len(parts) == 1 else All(parts)
+
+
+def _part(key: str, node: Node, depth: int) -> Condition:
+    if key == "not":
+        return Not(read_condition(node, depth + 1))
+    if key in _WORDS:
+        items = node.items(f"`{key}`")
+        if not items:
+            raise node.place.fault(f"`{key}` is empty: name at least one condition")
+        parts = tuple(read_condition(item, depth + 1) for item in items)
+        return All(parts) if key == "all" else Any(parts)
+    spec = CATALOGUE.get(key)
+    if spec is None:
+        raise node.place.fault(f"there is no fact `{key}`{suggest(key, [*CATALOGUE, *_WORDS])}")
+    if not isinstance(node.value, dict):
+        shorthand = Op.CONTAINS if spec.type is FactType.SET else Op.EQ
+        return _test(spec, shorthand, node)
+    if not node.value:
+        raise node.place.fault(f"`{key}` is compared with nothing: give an operator and a value")
+    tests = tuple(_test(spec, _op(spec, op, value), value) for op, value in node.value.items())
+    return tests[0] if len(tests) == 1 else All(tests)
+
+
+def _op(spec: FactSpec, word: str, node: Node) -> Op:
+    if word not in tuple(Op):
+        raise node.place.fault(f"there is no operator `{word}`{suggest(word, ops_of(spec.type))}")
+    op = Op(word)
+    if op not in ops_of(spec.type):
+        raise node.place.fault(
+            f"`{spec.name}` is a {spec.type}, which `{word}` cannot compare; "
+            f"possible: {', '.join(sorted(ops_of(spec.type)))}"
+        )
+    return op
+
+
+def _test(spec: FactSpec, op: Op, node: Node) -> Test:
+    if op is not Op.IN:
+        return Test(spec.name, op, (_value(spec, node),))
+    items = node.items(f"`in` of `{spec.name}`")
+    if not items:
+        raise node.place.fault(f"`in` of `{spec.name}` is empty, so it can never be true")
+    return Test(spec.name, op, tuple(dict.fromkeys(_value(spec, item) for item in items)))
+
+
+def _value(spec: FactSpec, node: Node) -> Value:
+    raw = node.value
+    if spec.type is FactType.DURATION and isinstance(raw, str):
+        try:
+            raw = parse_duration(raw).total_seconds()
+        except InputError as error:
+            raise node.place.fault(f"`{spec.name}`: {error}") from error
+    kind = FactType.TEXT if spec.type is FactType.SET else spec.type
+    value = convert(kind, raw)
+    if value is None:
+        hint = "; use `in` for several" if isinstance(raw, list) else ""
+        shown = "a list" if isinstance(raw, list) else f"{raw!r}"
+        raise node.place.fault(
+            f"`{spec.name}` is a {spec.type}: {shown} is not {_EXAMPLES[spec.type]}{hint}"
+        )
+    if spec.type in SCALED and isinstance(raw, int | float) and raw and not value:
+        raise node.place.fault(f"`{spec.name}`: {raw!r} is finer than a millionth")
+    if spec.choices and isinstance(value, str) and value not in spec.choices:
+        raise node.place.fault(f"`{spec.name}` is never `{value}`{suggest(value, spec.choices)}")
+    return value

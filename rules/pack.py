@@ -1,0 +1,92 @@
+"""A rule pack as frozen data: what `rules.parse` makes of YAML and everything else reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rules.facts import Value
+from rules.macros import MacroBook
+from support.needs import RuleAction
+
+
+class Op(StrEnum):
+    """How a condition compares a fact with the values of the pack."""
+
+    EQ = "eq"
+    NE = "ne"
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+    IN = "in"
+    CONTAINS = "contains"
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison of one fact; only `in` has more or fewer than one value."""
+
+    fact: str
+    op: Op
+    values: tuple[Value, ...]
+
+    __test__ = False
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """True when every part is; without parts always."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """True when at least one part is."""
+
+    parts: "tuple[Condition, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True when its part is not."""
+
+    part: "Condition"
+
+
+Condition = Test | All | Any | Not
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. A lower `priority` goes first; equal ones go as they stand in the file."""
+
+    id: str
+    description: str
+    on: tuple[str, ...]
+    when: Condition
+    then: tuple[RuleAction, ...]
+    priority: int
+    stop: bool
+    enabled: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Rules with the macros they use.
+
+    `version` is the digest of `text`, which is the pack and its macros as they were written.
+    """
+
+    name: str
+    version: str
+    text: str
+    file: str
+    rules: tuple[Rule, ...]
+    macros: MacroBook
+
+    @property
+    def by_id(self) -> Mapping[str, Rule]:
+        """Rules by their id."""
+        return {rule.id: rule for rule in self.rules}
