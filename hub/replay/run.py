@@ -1,0 +1,143 @@
+"""Replays a log: reads it, drives every event through an engine, and says what came of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from activities.decide import Rulebook
+from embedded.time_skipping import obtain_test_server, time_skipping_environment
+from hub.replay.comparison import Comparison
+from hub.replay.engine import Ended, Engine
+from hub.replay.events import Happening, in_order, roster_of
+from hub.replay.mapping import load_mapping
+from hub.replay.memory import MemoryEngine
+from hub.replay.progress import Progress, Shown, Ticker
+from hub.replay.report import Course, Report, Versions, make_report
+from hub.replay.scratch import scratch_database
+from hub.replay.source import read_log
+from hub.replay.temporal import temporal_engine
+from rules.engine import Engine as RulesEngine
+from rules.load import load_pack
+from rules.policies_file import load_policies
+from settings import Settings
+from store import ledger
+from store.pool import open_pool
+from support.actions import Outside
+from support.errors import InputError
+from support.simulate import Member
+
+ENGINES = ("memory", "temporal")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """What decisions go by, and the texts that the ledger keeps of it."""
+
+    rulebook: Rulebook
+    pack: tuple[str, str, str]
+    policies_text: str
+
+
+async def replay(
+    file: Path,
+    mapping: Path | str,
+    *,
+    limit: int | None,
+    engine: str,
+    settings: Settings,
+    progress: Progress,
+) -> Report:
+    """Replay the first `limit` incidents of `file` (all of it for None) and return the report.
+
+    `mapping` is a file or the name of one that ships; `engine` is memory or temporal. InputError
+    and PackError kinds say what is wrong with log, mapping, rules or policies.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
+    if limit is not None and limit < 1:
+        raise InputError("--limit must be at least 1 incident")
+    form = load_mapping(mapping)
+    pack = load_pack(settings.pack)
+    policies, policies_text = load_policies(settings.policies)
+    log = await asyncio.to_thread(read_log, file, form, limit, progress)
+    if not log.incidents:
+        why = ", ".join(f"{count} {reason}" for reason, count in log.unused.items()) or "no rows"
+        raise InputError(f"no row of {file.name} can be used by mapping {form.name}: {why}")
+    happenings = in_order(log.incidents, form)
+    members = roster_of(log.incidents, form.roster)
+    begun = time.monotonic()
+    with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
+        if engine == "memory":
+            macros, since = pack.macros.actions, happenings[0].instant
+            memory = MemoryEngine(policies, macros, rules.evaluate_now, members, since)
+            course, ended = await drive(memory, happenings, members, progress)
+        else:
+            rulebook = Rulebook(rules, pack.macros, policies, Outside())
+            pinned = _Pinned(rulebook, (pack.version, pack.name, pack.text), policies_text)
+            async with _on_servers(pinned, happenings, members, settings, progress) as real:
+                course, ended = await drive(real, happenings, members, progress)
+    versions = Versions(
+        engine=engine,
+        mapping=form.name,
+        log=file.name,
+        limit=limit,
+        pack=f"{pack.name}@{pack.version}",
+        policies=policies.version,
+        seconds=round(time.monotonic() - begun, 2),
+    )
+    return make_report(log, course, ended, versions)
+
+
+async def drive(
+    engine: Engine,
+    happenings: Sequence[Happening],
+    members: Sequence[Member],
+    progress: Progress,
+) -> tuple[Course, Ended]:
+    """Take all events, one instant at a time, each after the deadlines before it."""
+    course = Course(Comparison.of(members))
+    ticker = Ticker(progress, "Replaying: events", len(happenings))
+    for instant, group in groupby(happenings, key=lambda happening: happening.instant):
+        coming = list(group)
+        await engine.pass_before(instant, len(coming))
+        for happening in coming:
+            taken = await engine.submit(happening)
+            course.events += 1
+            if taken.refused:
+                course.refused[taken.refused] += 1
+            if happening.last:
+                course.comparison.row(happening.ticket_id, happening.update, taken.owner)
+            ticker.add()
+    ticker.end()
+    return course, await engine.end()
+
+
+@asynccontextmanager
+async def _on_servers(
+    pinned: _Pinned,
+    happenings: Sequence[Happening],
+    members: Sequence[Member],
+    settings: Settings,
+    progress: Progress,
+) -> AsyncIterator[Engine]:
+    """Run the real workflows on servers that this replay has for itself."""
+    shown = Shown(progress)
+    await asyncio.to_thread(obtain_test_server, settings.data_dir, shown)
+    async with (
+        scratch_database(settings, progress) as url,
+        open_pool(url, max_size=settings.db_pool_max) as pool,
+        time_skipping_environment(settings.data_dir) as environment,
+    ):
+        version, name, text = pinned.pack
+        async with pool.connection() as conn:
+            await ledger.remember_pack(conn, version=version, name=name, body=text)
+            await ledger.remember_policies(
+                conn, version=pinned.rulebook.policies.version, body=pinned.policies_text
+            )
+        since = happenings[0].instant
+        async with temporal_engine(environment, pool, pinned.rulebook, members, since) as engine:
+            yield engine
