@@ -12,6 +12,7 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +61,14 @@ def start_temporal(
     ui_port: int = 8233,
     namespace: str = "default",
     executable: Path | None = None,
+    dynamic_config: Mapping[str, int] | None = None,
     progress: Progress | None = None,
 ) -> RunningTemporal:
     """Start the server on the data directory's file and wait until it serves `namespace`.
 
-    `executable` is what `obtain_temporal` gives when None. RuntimeUnavailableError names the port
-    and the setting that changes it, or the log of a server that does not come up.
+    `executable` is what `obtain_temporal` gives when None; `dynamic_config` overrides the server's.
+    RuntimeUnavailableError names the port and the setting that changes it, or the log of a server
+    that does not come up.
     """
     shown = progress or Silent()
     layout = DataDir(data_dir)
@@ -74,9 +77,10 @@ def start_temporal(
     ui_port = free_port(ui_port, what="Temporal's Web UI", setting="FLOWHUB_TEMPORAL_UI_PORT")
     executable = executable or obtain_temporal(data_dir, shown)
     log = layout.logs / "temporal.log"
-    process = spawn(
-        _argv(executable, layout.temporal, port, ui_port, namespace), log=log, env=_env()
-    )
+    argv = _argv(executable, layout.temporal, port, ui_port, namespace)
+    for key, value in (dynamic_config or {}).items():
+        argv += ["--dynamic-config-value", f"{key}={value}"]
+    process = spawn(argv, log=log, env=_env())
     server = RunningTemporal(
         process, f"{LOOPBACK}:{port}", f"http://{LOOPBACK}:{ui_port}", namespace, log
     )

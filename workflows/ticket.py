@@ -9,7 +9,11 @@ from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+)
 
 from workflows.display import Display
 from workflows.timer import DeadlineTimer
@@ -222,7 +226,7 @@ class TicketWorkflow:
                     retry_policy=_LOCAL,
                     summary=f"decide {event.kind if event else 'deadline'}",
                 )
-            except ActivityError as error:
+            except FailureError as error:
                 failures += _deterministic(error)
                 if failures >= _TRIES_BEFORE_PARKING:
                     raise _UndecidableError(_reason(error)) from error
@@ -258,7 +262,7 @@ class TicketWorkflow:
                 retry_policy=_OUTSIDE,
                 summary=effect.summary,
             )
-        except ActivityError as error:
+        except FailureError as error:
             permanent = _deterministic(error)
             failure = EffectFailure(key=effect.key, error=_reason(error), permanent=permanent)
             await self._write_down("park_effect", failure)
@@ -287,7 +291,7 @@ class TicketWorkflow:
             await workflow.execute_local_activity(
                 name, what, schedule_to_close_timeout=_LOCAL_LIMIT, retry_policy=_LOCAL
             )
-        except ActivityError as error:
+        except FailureError as error:
             workflow.logger.warning("%s failed: %s", name, _reason(error))
 
     def _continue(self) -> NoReturn:
@@ -307,13 +311,18 @@ class TicketWorkflow:
         )
 
 
-def _deterministic(error: ActivityError) -> bool:
-    cause = error.cause
+def _cause(error: FailureError) -> BaseException | None:
+    """Return what an activity raised; a local one is not always wrapped in an ActivityError."""
+    return error.cause if isinstance(error, ActivityError) else error
+
+
+def _deterministic(error: FailureError) -> bool:
+    cause = _cause(error)
     return isinstance(cause, ApplicationError) and cause.non_retryable
 
 
-def _reason(error: ActivityError) -> str:
-    cause = error.cause
+def _reason(error: FailureError) -> str:
+    cause = _cause(error)
     if isinstance(cause, ApplicationError):
         return f"{cause.type}: {cause.message}" if cause.non_retryable else str(cause.type)
     return type(cause).__name__ if cause else "unknown"

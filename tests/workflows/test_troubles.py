@@ -1,0 +1,251 @@
+"""What goes wrong around a ticket: dead databases, bad decisions, failing channels, long lives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, WorkflowHistory
+from temporalio.exceptions import ApplicationError
+
+from embedded.temporal_server import RunningTemporal, start_temporal
+from hub.intake import Command, NewTicket, Origin
+from store import effects, ledger, views
+from support.actions import Outside
+from support.errors import InputError, LedgerError, RuntimeUnavailableError
+from support.model import Channel, EventKind, workflow_id
+from support.needs import RuleAction
+from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
+from tests.waiting import eventually
+
+ALL_WAYS = Outside(notify=True, reply=frozenset(Channel))
+NOTIFY = RuleAction("tell", "notify", {"to": "channel", "template": "step"})
+
+
+@pytest.fixture
+async def open_desk(
+    temporal_client: Client, database_url: str, task_queue: str
+) -> AsyncIterator[RunningDesk]:
+    """A desk with every way out."""
+    async with running_desk(temporal_client, database_url, task_queue, outside=ALL_WAYS) as running:
+        yield running
+
+
+async def create(desk: RunningDesk) -> None:
+    new = NewTicket(subject="No sound", ticket_id="T-1")
+    await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web", event_id="e-0")
+
+
+async def do(desk: RunningDesk, kind: EventKind, event_id: str = "", text: str = "") -> object:
+    command = Command(kind, text=text)
+    return await desk.gateway.command(
+        desk.tenant, "T-1", command, actor=KIM, source="cli", event_id=event_id
+    )
+
+
+async def history(desk: RunningDesk) -> WorkflowHistory:
+    handle = desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-1"))
+    return await handle.fetch_history()
+
+
+async def ticket(desk: RunningDesk) -> views.TicketView:
+    async with desk.pool.connection() as conn:
+        return await views.ticket(conn, tenant=desk.tenant, ticket_id="T-1")
+
+
+async def test_an_event_that_cannot_be_decided_parks_and_stops_nobody(desk: RunningDesk) -> None:
+    await create(desk)
+    desk.rules.failure = LedgerError("rules say nonsense")
+    with pytest.raises(RuntimeUnavailableError, match="LedgerError: rules say nonsense"):
+        await do(desk, EventKind.NOTE, "n-1", "first")
+    assert (await ticket(desk)).parked == "LedgerError: rules say nonsense"
+    desk.rules.failure = None
+    await do(desk, EventKind.NOTE, "n-2", "second")
+    assert await desk.gateway.retry(desk.tenant, "T-1") == ("n-1",)
+
+    async def decided() -> bool:
+        async with desk.pool.connection() as conn:
+            found = await ledger.outcomes(conn, tenant=desk.tenant, events=[("T-1", "n-1")])
+        return bool(found)
+
+    assert await eventually(decided)
+
+
+async def test_a_database_that_is_away_only_delays(desk: RunningDesk) -> None:
+    await create(desk)
+    desk.rules.failure = ConnectionError("away")
+    waiting = asyncio.create_task(do(desk, EventKind.NOTE, "n-1", "patience"))
+
+    async def tried() -> bool:
+        return len(desk.rules.asked) >= 4
+
+    await eventually(tried)
+    desk.rules.failure = None
+    await waiting
+    assert (await ticket(desk)).decision_seq == 2
+
+
+async def test_effects_are_performed_once_under_their_keys(open_desk: RunningDesk) -> None:
+    open_desk.rules.actions = [NOTIFY]
+    await create(open_desk)
+    open_desk.rules.actions = []
+    await do(open_desk, EventKind.REPLY, "r-1", "Try the other cable")
+
+    async def both() -> bool:
+        return len(open_desk.outside.done) == 2
+
+    await eventually(both)
+    prefix = workflow_id(open_desk.tenant, "T-1")
+    assert sorted(open_desk.outside.done) == [f"{prefix}/1/0", f"{prefix}/2/0"]
+
+
+async def test_a_failing_channel_never_blocks_the_ticket(open_desk: RunningDesk) -> None:
+    open_desk.outside.failure = ConnectionError("the relay is away")
+    open_desk.rules.actions = [NOTIFY]
+    await create(open_desk)
+    open_desk.rules.actions = []
+    await do(open_desk, EventKind.RESOLVE)
+    assert (await ticket(open_desk)).status == "resolved"
+
+
+async def test_a_reply_that_cannot_arrive_brings_the_ticket_back(open_desk: RunningDesk) -> None:
+    await create(open_desk)
+    open_desk.outside.failure = ApplicationError(
+        "no such mailbox", type="PermanentDelivery", non_retryable=True
+    )
+    await do(open_desk, EventKind.REPLY, "r-1", "Try the other cable")
+
+    async def failed() -> bool:
+        async with open_desk.pool.connection() as conn:
+            found = await ledger.outcomes(
+                conn, tenant=open_desk.tenant, events=[("T-1", "failed.r-1")]
+            )
+        return bool(found)
+
+    assert await eventually(failed)
+    assert [f.permanent for f in open_desk.outside.parked] == [True]
+    assert open_desk.rules.asked[-1]["unanswered"] is True
+
+
+async def test_intents_are_in_the_ledger_before_anything_is_sent(open_desk: RunningDesk) -> None:
+    open_desk.outside.failure = ConnectionError("the relay is away")
+    open_desk.rules.actions = [NOTIFY]
+    await create(open_desk)
+    key = f"{workflow_id(open_desk.tenant, 'T-1')}/1/0"
+    async with open_desk.pool.connection() as conn:
+        begun = await effects.begin(conn, action_key=key)
+    assert begun is not None
+    assert begun.params["template"] == "step"
+
+
+async def test_nothing_that_people_wrote_is_in_temporal(open_desk: RunningDesk) -> None:
+    new = NewTicket(
+        subject="Secret subject",
+        body="Secret body",
+        ticket_id="T-1",
+        customer_name="Ada Secretname",
+        customer_email="ada@secret.example",
+    )
+    await open_desk.gateway.create(open_desk.tenant, new, actor=CUSTOMER, source="web")
+    await do(open_desk, EventKind.REPLY, "r-1", "Secret answer")
+    await do(open_desk, EventKind.NOTE, "n-1", "Secret note")
+    text = (await history(open_desk)).to_json().lower()
+    assert "secret" not in text
+    assert "ada" not in text.replace("metadata", "").replace("data", "")
+
+
+async def test_a_plain_ticket_is_short_in_history(desk: RunningDesk) -> None:
+    desk.rules.actions = [RuleAction("assign-new", "assign", {})]
+    await create(desk)
+    desk.rules.actions = []
+    await do(desk, EventKind.ACK)
+    await do(desk, EventKind.REPLY, text="Try the other cable")
+    await do(desk, EventKind.RESOLVE)
+    await do(desk, EventKind.CLOSE)
+    events = (await history(desk)).events
+    assert len(events) <= 60
+    assert sum(event.ByteSize() for event in events) <= 32 * 1024
+
+
+BAD_TEXTS = ["", "   ", "x" * 501, "x" * 1_000_000, "nul \x00 character", "lone \ud800 surrogate"]
+
+
+@pytest.mark.parametrize("subject", BAD_TEXTS, ids=range(len(BAD_TEXTS)))
+async def test_a_subject_that_cannot_be_kept_is_refused(desk: RunningDesk, subject: str) -> None:
+    new = NewTicket(subject=subject, ticket_id="T-1")
+    with pytest.raises(InputError) as refused:
+        await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("subject", ["🔇 no sound 👩‍💻", "لا يوجد صوت", "\u202eevitcepsorter"])
+async def test_emoji_and_right_to_left_text_come_back_as_they_were(
+    desk: RunningDesk, subject: str
+) -> None:
+    new = NewTicket(subject=subject, ticket_id="T-1")
+    await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
+    assert (await ticket(desk)).subject == subject
+
+
+@pytest.mark.parametrize("year", [1970, 2999])
+async def test_an_impossible_time_is_refused_and_on_record(desk: RunningDesk, year: int) -> None:
+    await create(desk)
+    at = datetime(year, 1, 1, tzinfo=UTC)
+    with pytest.raises(InputError, match="occurred_at"):
+        await desk.gateway.command_as(
+            desk.tenant, "T-1", Command(EventKind.ACK), Origin(KIM, "cli", "a-1", at)
+        )
+    async with desk.pool.connection() as conn:
+        found = await ledger.outcomes(conn, tenant=desk.tenant, events=[("T-1", "a-1")])
+    assert [o.outcome for o in found] == ["refused"]
+
+
+async def test_a_stray_event_is_on_record_and_its_run_ends(desk: RunningDesk) -> None:
+    origin = Origin(KIM, "import", "s-1")
+    await desk.gateway.stream(desk.tenant, "T-9", Command(EventKind.ACK), origin)
+    handle = desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-9"))
+    assert await handle.result() == "unknown"
+    async with desk.pool.connection() as conn:
+        found = await ledger.outcomes(conn, tenant=desk.tenant, events=[("T-9", "s-1")])
+    assert [o.outcome for o in found] == ["refused"]
+    new = NewTicket(subject="Now for real", ticket_id="T-9")
+    created = await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
+    assert created.decision_seq == 1
+
+
+@pytest.fixture(scope="module")
+def short_lived_runs(
+    temporal_executable: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningTemporal]:
+    """A server that suggests continue-as-new after 60 events."""
+    server = start_temporal(
+        tmp_path_factory.mktemp("short"),
+        port=0,
+        ui_port=0,
+        executable=temporal_executable,
+        dynamic_config={"limit.historyCount.suggestContinueAsNew": 60},
+    )
+    yield server
+    server.stop()
+
+
+async def test_a_long_life_continues_as_new_and_repeats_still_get_the_first_result(
+    short_lived_runs: RunningTemporal, database_url: str, task_queue: str
+) -> None:
+    server = short_lived_runs
+    client = await Client.connect(server.address, namespace=server.namespace)
+    async with running_desk(client, database_url, task_queue) as desk:
+        await create(desk)
+        first = await do(desk, EventKind.NOTE, "n-0", "first")
+        handle = desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-1"))
+        run_id = (await handle.describe()).run_id
+        for i in range(1, 25):
+            await do(desk, EventKind.NOTE, f"n-{i}", "more")
+
+        async def continued() -> bool:
+            return (await handle.describe()).run_id != run_id
+
+        assert await eventually(continued)
+        assert await do(desk, EventKind.NOTE, "n-0", "first") == first
+        assert (await ticket(desk)).decision_seq == 26
