@@ -1,0 +1,47 @@
+"""Facts and packs for the tests of rules: a quiet ticket, changed where a test says so."""
+
+from typing import Any
+
+from rules.load import parse_pack
+from rules.pack import Pack
+from support.needs import Fact
+from support.situation import CATALOGUE, FactType
+
+MACROS = """
+texts:
+  hello: {sv: "Hej {ticket_id}", en: "Hello {ticket_id}, until {follow_up}"}
+macros:
+  greet: [{reply: {text: hello}}, resolve]
+"""
+
+_QUIET: dict[FactType, Fact] = {
+    FactType.FLAG: False,
+    FactType.COUNT: 0,
+    FactType.NUMBER: 0.0,
+    FactType.DURATION: 0.0,
+    FactType.TEXT: "",
+    FactType.SET: (),
+}
+
+
+def facts(**changed: Any) -> dict[str, Any]:
+    """All facts of a quiet ticket that was just created, with some changed."""
+    quiet = {
+        name: spec.choices[0] if spec.choices else _QUIET[spec.type]
+        for name, spec in CATALOGUE.items()
+    }
+    ready = {"on": "created", "channel": "phone", "priority": "normal", "status": "open"}
+    return {**quiet, **ready, "active": True, **changed}
+
+
+def pack_of(text: str, macros: str = MACROS) -> Pack:
+    """The pack of a YAML text, called p.yaml."""
+    return parse_pack(text, macros, "p.yaml", "m.yaml")
+
+
+def one_rule(when: str, on: str = "[created]", then: str = "[resolve]") -> Pack:
+    """A pack of one rule named `r` with this condition."""
+    return pack_of(
+        f"name: p\nrules:\n  - id: r\n    description: d\n    on: {on}\n"
+        f"    when: {when}\n    then: {then}\n"
+    )

@@ -1,0 +1,170 @@
+"""Every rule of the shipped pack, from the facts that call for it to what it asks for."""
+
+from typing import Any
+
+import pytest
+
+from rules.engine import Engine
+from rules.load import load_pack
+from support.needs import RuleVerdict
+from tests.rules.situations import facts
+
+PACK = load_pack(None)
+STEP = {"on": "deadline", "due_kind": "step", "step_metric": "first_response", "unanswered": True}
+OWNED = {"owner_set": True, "owner_available": True}
+
+CASES: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("a call is assigned", {}, ["assign"]),
+    ("mail is assigned and confirmed", {"channel": "email"}, ["assign", "reply received"]),
+    ("a web form is assigned and confirmed", {"channel": "web"}, ["assign", "reply received"]),
+    ("urgent is locked for an hour", {"priority": "urgent"}, ["assign", "lock_owner 60"]),
+    ("a reopened ticket without owner", {"on": "reopen"}, ["assign"]),
+    ("a customer writes without an owner", {"on": "customer_message"}, ["assign"]),
+    ("a wait ends without an owner", {"on": "resume"}, ["assign"]),
+    ("a priority changes without an owner", {"on": "priority"}, ["assign"]),
+    (
+        "it becomes urgent",
+        {"on": "priority", "priority": "urgent", **OWNED},
+        ["lock_owner 60"],
+    ),
+    ("a customer writes to an owner who is there", {"on": "customer_message", **OWNED}, []),
+    (
+        "a customer writes to an owner who is away",
+        {"on": "customer_message", "owner_set": True},
+        ["assign"],
+    ),
+    (
+        "a locked owner keeps it",
+        {"on": "customer_message", "owner_set": True, "owner_locked": True},
+        [],
+    ),
+    ("a closed ticket is not assigned", {"on": "customer_message", "active": False}, []),
+    ("a note moves nothing", {"on": "note"}, []),
+    ("a release stays with the person who released", {"on": "assign"}, []),
+    (
+        "a reply that failed",
+        {"on": "reply_failed", **OWNED},
+        ["notify owner reply-failed"],
+    ),
+    (
+        "three quarters of the target",
+        {**STEP, **OWNED, "step_fraction": 0.75},
+        ["escalate owner", "notify owner step-75"],
+    ),
+    (
+        "the target",
+        {**STEP, **OWNED, "step_fraction": 1.0},
+        ["escalate owner", "notify owner step-100", "escalate lead", "notify lead step-100"],
+    ),
+    (
+        "half past it, high",
+        {**STEP, **OWNED, "step_fraction": 1.5, "priority": "high"},
+        ["escalate on_call", "notify on_call step-150"],
+    ),
+    (
+        "half past it, urgent",
+        {**STEP, **OWNED, "step_fraction": 1.5, "priority": "urgent"},
+        ["escalate on_call", "notify on_call step-150"],
+    ),
+    (
+        "half past it, normal",
+        {**STEP, **OWNED, "step_fraction": 1.5},
+        ["escalate manager", "notify manager step-150"],
+    ),
+    (
+        "three quarters without an owner",
+        {**STEP, "step_fraction": 0.75},
+        ["assign", "escalate lead", "notify lead step-no-owner"],
+    ),
+    (
+        "the target without an owner",
+        {**STEP, "step_fraction": 1.0},
+        ["assign", "escalate lead", "notify lead step-no-owner"],
+    ),
+    (
+        "half past it without an owner",
+        {**STEP, "step_fraction": 1.5},
+        ["assign", "escalate manager", "notify manager step-150"],
+    ),
+    (
+        "a chat at its target",
+        {**STEP, **OWNED, "step_fraction": 1.0, "channel": "chat"},
+        ["assign", "notify owner step-chat"],
+    ),
+    (
+        "a chat at its target without an owner",
+        {**STEP, "step_fraction": 1.0, "channel": "chat"},
+        ["assign", "escalate lead", "notify lead step-no-owner"],
+    ),
+    (
+        "a chat at twice its target",
+        {**STEP, **OWNED, "step_fraction": 2.0, "channel": "chat", "priority": "urgent"},
+        ["escalate lead", "notify lead step-chat"],
+    ),
+    (
+        "a breach",
+        {"on": "deadline", "due_kind": "breach", "breached_metric": "resolution", **OWNED},
+        ["macro breach-internal"],
+    ),
+    (
+        "an internal wait past its date",
+        {"on": "deadline", "due_kind": "follow_up", "status": "waiting_internal", **OWNED},
+        ["resume", "notify owner follow-up", "notify lead follow-up"],
+    ),
+    (
+        "an internal wait past its date without an owner",
+        {"on": "deadline", "due_kind": "follow_up", "status": "waiting_internal"},
+        ["assign", "resume", "notify owner follow-up", "notify lead follow-up"],
+    ),
+    ("a reminder", {"on": "deadline", "due_kind": "remind", **OWNED}, ["reply reminder"]),
+    (
+        "no answer for seven days",
+        {"on": "deadline", "due_kind": "auto_resolve", **OWNED},
+        ["macro no-reply-resolve"],
+    ),
+    (
+        "a resolved ticket after 120 hours",
+        {"on": "deadline", "due_kind": "auto_close", "active": False},
+        ["close"],
+    ),
+    (
+        "an unanswered ticket is never closed",
+        {"on": "deadline", "due_kind": "auto_close", "active": False, "unanswered": True},
+        [],
+    ),
+    ("a lock that expires", {"on": "deadline", "due_kind": "lock_expired", **OWNED}, []),
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    with Engine(PACK, timeout_s=30) as running:
+        yield running
+
+
+def _asked(verdict: RuleVerdict) -> list[str]:
+    """Actions as words: kind, then the values that matter."""
+    return [
+        " ".join([a.kind, *(str(v) for k, v in a.params.items() if k != "strategy")])
+        for a in verdict.actions
+    ]
+
+
+@pytest.mark.parametrize(("changed", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_the_shipped_pack_asks_for(
+    engine: Engine, changed: dict[str, Any], expected: list[str]
+) -> None:
+    assert _asked(engine.evaluate_now(facts(**changed))) == expected
+
+
+def test_every_shipped_rule_fires_in_some_case(engine: Engine) -> None:
+    fired = {
+        rule for _, changed, _ in CASES for rule in engine.evaluate_now(facts(**changed)).fired
+    }
+    assert fired == {rule.id for rule in PACK.rules}
+
+
+def test_no_shipped_action_raises_a_priority() -> None:
+    actions = [a for rule in PACK.rules for a in rule.then]
+    actions += [a for macro in PACK.macros.actions.values() for a in macro]
+    assert "set_priority" not in {action.kind for action in actions}
