@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 from support.actions import Outside
 from support.decision import Deadline, Decision, Request, decide
-from support.model import TicketEvent, workflow_id
+from support.model import TicketEvent, TicketStatus, workflow_id
 from support.needs import (
     Answer,
     ClaimOwner,
@@ -184,12 +184,9 @@ class Simulation:
             self._team.put_back(kept)
             raise
         self._settle(before, decision.state, taken)
-        due = decision.next_due
-        after = _Ticket(
-            decision.state, seq, decision.state.units, Deadline(due.at, due.key) if due else None
-        )
-        self._tickets[ticket_id] = after
-        if due is not None and (before is None or before.due != after.due or trigger == after.due):
+        due = _waited_for(decision)
+        self._tickets[ticket_id] = _Ticket(decision.state, seq, decision.state.units, due)
+        if due is not None and (before is None or before.due != due or trigger == due):
             heappush(self._agenda, (due.at, ticket_id, due.key))
         return decision
 
@@ -231,3 +228,11 @@ class Simulation:
             change = wanted - carried.get(agent_id, Decimal(0))
             if change:
                 self._team.carry(agent_id, change)
+
+
+def _waited_for(decision: Decision) -> Deadline | None:
+    """Return the next deadline; the workflow of a closed ticket has ended and waits for none."""
+    due = decision.next_due
+    if due is None or decision.state.status is TicketStatus.CLOSED:
+        return None
+    return Deadline(due.at, due.key)

@@ -12,7 +12,7 @@ from hub.intake import Gateway, _NotRunningError
 from hub.replay.agenda import Agenda
 from hub.replay.engine import Owners
 from support.errors import LedgerError
-from support.model import EventKind, TicketEvent, workflow_id
+from support.model import EventKind, TicketEvent, TicketStatus, workflow_id
 from workflows.messages import TicketStart
 from workflows.ticket import TicketWorkflow
 
@@ -66,10 +66,11 @@ class OrderedDecide:
         else:
             raise LedgerError("a decision needs an event or a deadline")
         verdict = await self._inner.decide(replace(asked, now=now))
-        if verdict.glance is not None:
-            self._owners.now(asked.ticket_id, verdict.glance.owner)
-            due = verdict.deadline
-            await self._agenda.set(asked.ticket_id, due.at if due else None)
+        glance, due = verdict.glance, verdict.deadline
+        if glance is not None:
+            self._owners.now(asked.ticket_id, glance.owner)
+            waits = due is not None and glance.status is not TicketStatus.CLOSED
+            await self._agenda.set(asked.ticket_id, due.at if due and waits else None)
         return verdict
 
     @activity.defn(name=PARK_TICKET)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -21,7 +22,7 @@ from hub.replay.memory import TENANT
 from hub.replay.ordered import OrderedDecide, ReplayGateway
 from store import roster
 from store.pool import Pool
-from support.errors import InputError, RulesEngineError
+from support.errors import InputError, RulesEngineError, RuntimeUnavailableError
 from support.simulate import Member
 from workflows.ticket import TicketWorkflow
 
@@ -33,6 +34,8 @@ _BEFORE_FIRST = timedelta(minutes=5)
 _LEAD = timedelta(seconds=2)
 _LEAD_EACH = timedelta(milliseconds=100)
 """Time runs while events are taken: it starts so long before their instant, and 0.1 s an event."""
+_TIMER_SLACK = timedelta(milliseconds=100)
+"""A timer is armed, and so fires, some milliseconds after its decision."""
 
 
 @dataclass
@@ -48,11 +51,11 @@ class TemporalEngine:
     owners: Owners = field(default_factory=Owners)
 
     async def pass_before(self, at: datetime, coming: int) -> None:
-        """Skip to just before `at` and wait until every deadline before it has been decided."""
-        await self._skip_to(at - _LEAD - coming * _LEAD_EACH)
+        """Skip from deadline to deadline, each decided before the next, to just before `at`."""
         while (first := self.agenda.first) is not None and first[0] < at:
-            await self._skip_to(first[0])
+            await self._skip_to(first[0] + _TIMER_SLACK)
             await self.agenda.passed(first[0])
+        await self._skip_to(at - _LEAD - coming * _LEAD_EACH)
 
     async def submit(self, happening: Happening) -> Taken:
         """Send one event and wait for its result."""
@@ -85,8 +88,15 @@ class TemporalEngine:
 
     async def _skip_to(self, at: datetime) -> None:
         ahead = at + self.offset - await self.environment.get_current_time()
-        if ahead > timedelta(0):
+        if ahead <= timedelta(0):
+            return
+        try:
             await self.environment.sleep(ahead)
+        except RPCError as error:
+            raise RuntimeUnavailableError(
+                f"the time-skipping server stood still before {at.isoformat()} "
+                f"({error.status.name}): replay again, with a smaller --limit if that repeats"
+            ) from error
 
 
 @asynccontextmanager
