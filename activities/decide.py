@@ -109,6 +109,7 @@ class DecideActivities:
             macros=self._rulebook.macros.actions,
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
+            automation_stopped=found.automation_stopped,
         )
         decision = await surroundings.drive(decide(request))
         surroundings.at = decision.at

@@ -15,7 +15,8 @@ from store.pool import Connection
 _READ = """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
        t.policy_version, c.agent_id, c.units, a.presence = 'online' as owner_available,
-       e.result as repeated, d.result as decided, d.trigger_id
+       e.result as repeated, d.result as decided, d.trigger_id,
+       coalesce(s.stopped, false) as automation_stopped
   from (select %(tenant)s::text as tenant, %(ticket_id)s::text as ticket_id) as k
   left join (select *, state ->> 'policy_version' as policy_version from tickets) as t
        using (tenant, ticket_id)
@@ -25,6 +26,7 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
        and e.event_id = %(event_id)s
   left join decisions as d on d.workflow_id = %(workflow_id)s
        and d.decision_seq = %(decision_seq)s
+  left join automation as s on s.tenant = k.tenant
 """
 
 
@@ -50,6 +52,7 @@ class Found:
     repeated: Mapping[str, Any] | None
     decided: Mapping[str, Any] | None
     trigger_id: str
+    automation_stopped: bool
 
 
 async def read(
@@ -85,6 +88,7 @@ async def read(
         repeated=row.get("repeated"),
         decided=row.get("decided"),
         trigger_id=row.get("trigger_id") or "",
+        automation_stopped=bool(row.get("automation_stopped")),
     )
 
 

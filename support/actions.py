@@ -63,7 +63,10 @@ class ActionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """An intent for the outside world, performed under its `key` by an activity."""
+    """An intent for the outside world, performed under its `key` by an activity.
+
+    `params["automatic"]`: automation wants it, so the stop switch holds it back.
+    """
 
     key: str
     kind: EffectKind
@@ -154,6 +157,15 @@ def perform(work: Work, action: RuleAction) -> Generator[Need, Answer, None]:
             done = step if isinstance(step, Done) else (yield from step)
         except FlowHubError as refusal:
             done = Done(Outcome.REFUSED, str(refusal))
+    _record_done(work, action, done)
+
+
+def leave(work: Work, action: RuleAction, why: str) -> None:
+    """Put on record that `action` was asked for and not done."""
+    _record_done(work, action, Done(Outcome.REFUSED, why))
+
+
+def _record_done(work: Work, action: RuleAction, done: Done) -> None:
     work.records.append(
         ActionRecord(
             index=len(work.records),
@@ -238,7 +250,7 @@ def _set_priority(work: Work, action: RuleAction) -> Done:
     return Done(Outcome.DONE, f"priority is {wanted}")
 
 
-def _record(_work: Work, action: RuleAction) -> Done:
+def _note(_work: Work, action: RuleAction) -> Done:
     return Done(Outcome.RECORDED, str(action.params["note"]))
 
 
@@ -256,7 +268,12 @@ def _notify(work: Work, action: RuleAction) -> Asking:
     whom = f"{target} {', '.join(told)}".rstrip()
     if not work.outside.notify:
         return Done(Outcome.RECORDED, f"{whom}: no notification channel is set up")
-    params: dict[str, Param] = {"to": told, "role": target, "template": action.params["template"]}
+    params: dict[str, Param] = {
+        "to": told,
+        "role": target,
+        "template": action.params["template"],
+        "automatic": True,
+    }
     key = queue_effect(work, EffectKind.NOTIFY, params)
     return Done(Outcome.QUEUED, whom, effect_key=key)
 
@@ -270,7 +287,8 @@ def _reply(work: Work, action: RuleAction) -> Done:
     work.messages.append(message)
     if work.state.channel not in work.outside.reply:
         return Done(Outcome.RECORDED, f"{message.macro}: kept for the customer to read")
-    key = queue_effect(work, EffectKind.REPLY, {"message_ref": message.message_ref})
+    params: dict[str, Param] = {"message_ref": message.message_ref, "automatic": True}
+    key = queue_effect(work, EffectKind.REPLY, params)
     return Done(Outcome.QUEUED, message.macro, effect_key=key)
 
 
@@ -287,7 +305,7 @@ ACTIONS: Mapping[str, Callable[[Work, RuleAction], Done | Asking]] = {
     "escalate": _escalate,
     "lock_owner": _lock_owner,
     "set_priority": _set_priority,
-    "record": _record,
+    "record": _note,
     "notify": _notify,
     "reply": _reply,
     "resolve": _move(EventKind.RESOLVE),

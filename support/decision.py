@@ -16,6 +16,7 @@ from support.actions import (
     Outcome,
     Outside,
     Work,
+    leave,
     perform,
     queue_effect,
 )
@@ -70,6 +71,7 @@ class Request:
     macros: Mapping[str, tuple[RuleAction, ...]]
     outside: Outside = _NO_WAY_OUT
     owner_available: bool = False
+    automation_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     facts = describe(_situation(request, work, due, terms, clocks))
     verdict = yield from evaluate(facts)
     for action in verdict.actions:
-        yield from perform(work, action)
+        if request.automation_stopped:
+            leave(work, action, "automation is stopped")
+        else:
+            yield from perform(work, action)
     terms, clocks = _reckon(request.book, work, due)
     ahead = upcoming(work.state, clocks, terms, request.book.office)
     return Decision(

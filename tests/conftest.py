@@ -1,6 +1,13 @@
 """Fixtures are in `fix_*.py`, by what they provide; here is only what concerns every test."""
 
 import pytest
+import structlog
+
+structlog.configure(
+    processors=[structlog.stdlib.render_to_log_kwargs],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
 
 pytest_plugins = ["tests.fix_postgres", "tests.fix_temporal", "tests.fix_desk"]
 

@@ -17,10 +17,12 @@ from activities.outside.errand import Standing
 from activities.outside.failures import PERMANENT, UNKNOWN, hopeless
 from activities.outside.ways import WRITTEN
 from settings import Settings
+from store import automation
 from store.pool import Pool
 from support.actions import EffectKind
 from support.errors import DeliveryError, LedgerError
 
+STOPPED = "AutomationStopped"
 _log = logs.get(__name__)
 _NOT_OF_A_KIND = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -63,7 +65,7 @@ class OutsideActivities:
             raise ApplicationError(
                 f"no outside action {key}", type=LedgerError.code, non_retryable=True
             )
-        if before.state == "sent":
+        if before.state == "sent" or await self._held_back(before):
             return
         try:
             await self._send(before)
@@ -79,6 +81,18 @@ class OutsideActivities:
         async with self._pool.connection() as conn:
             await errand.record(conn, key, state="sent", delivery="sent")
         _log.info("effect sent", key=key, kind=before.kind)
+
+    async def _held_back(self, before: Standing) -> bool:
+        """Park what automation wants while its stop switch is on, which is read here again."""
+        if not before.params.get("automatic"):
+            return False
+        async with self._pool.connection() as conn:
+            if not await automation.stopped(conn, tenant=before.tenant):
+                return False
+            key = before.action_key
+            await errand.record(conn, key, state="parked", error=STOPPED, delivery="parked")
+        _log.warning("effect held back", key=key, kind=before.kind, error=STOPPED)
+        return True
 
     async def _failed(self, before: Standing, error: DeliveryError) -> ApplicationError:
         """Record a failed attempt and return what Temporal is told of it.

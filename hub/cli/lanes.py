@@ -8,7 +8,7 @@ from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import read_settings, run, store
 from rules.policies_file import load_policies
 from store import lanes
-from support.lanes import Reading, Signals, read_lanes
+from support.lanes import LaneStatus, Reading, Signals, read_lanes
 
 
 def register(app: typer.Typer) -> None:
@@ -31,18 +31,15 @@ def show(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     say(f"[bold]Command score {reading.score}%[/], pressure {reading.pressure.word}")
     print_table(
         f"Lanes of {tenant}",
-        ("lane", "signal", "status", "off the score", "action"),
+        ("lane", "signal", "status", "off the score"),
         (
-            (
-                lane.lane.title,
-                lane.text,
-                lane.status.word,
-                f"{float(lane.contribution):.1f}",
-                lane.lane.action,
-            )
+            (lane.lane.title, lane.text, lane.status.word, f"{float(lane.contribution):.1f}")
             for lane in reading.lanes
         ),
     )
+    for lane in reading.lanes:
+        if lane.status is not LaneStatus.STABLE:
+            say(f"  {lane.lane.title}: {lane.lane.action}")
 
 
 def _form(tenant: str, reading: Reading) -> dict[str, object]:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hub.cli import feeds, lanes, roster, runtime, tickets
+from hub.cli import automation, feeds, lanes, roster, runtime, tickets
 from hub.cli.output import show_error
 from support.errors import FlowHubError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(tickets.app, name="ticket", help="Create, read and move tickets.")
 app.add_typer(roster.app, name="roster", help="Agents: who can be asked.")
+app.add_typer(automation.app, name="automation", help="The stop switch of automation.")
 lanes.register(app)
 feeds.register(app)
 runtime.register(app)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -43,7 +44,7 @@ def print_json(value: object) -> None:
 
 def say(text: str) -> None:
     """Print a line; `[bold]` and the like are markup."""
-    _out.print(text, highlight=False)
+    _out.print(text, highlight=False, soft_wrap=True)
 
 
 def quoted(text: str) -> str:
@@ -53,9 +54,9 @@ def quoted(text: str) -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells are shown as they are, never read as markup."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     _out.print(table)
@@ -80,4 +81,5 @@ def show_error(error: FlowHubError, *, as_json: bool) -> None:
         about = {"code": error.code, "message": str(error), "details": dict(error.details)}
         print_json({"error": about})
     else:
-        _err.print(f"[bold red]{error.code}[/]: {escape(str(error))}", highlight=False)
+        text = f"[bold red]{error.code}[/]: {escape(str(error))}"
+        _err.print(text, highlight=False, soft_wrap=True)

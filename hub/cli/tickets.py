@@ -1,6 +1,6 @@
 """`flowhub ticket ...`."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quot
 from hub.cli.session import operator, run, session, store
 from hub.drafts import Command, NewTicket
 from store import views
+from support.duration import show_duration
 from support.errors import InputError
 from support.model import (
     Actor,
@@ -187,11 +188,19 @@ def list_(
                 t.priority,
                 t.owner or "-",
                 t.sla_state,
-                t.next_deadline,
+                _until(t.next_deadline),
             )
             for t in tickets
         ),
     )
+
+
+def _until(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    left = at - datetime.now(UTC)
+    late = left < timedelta(0)
+    return f"{show_duration(abs(left))} late" if late else f"in {show_duration(left)}"
 
 
 def _simple(kind: EventKind, about: str, example: str) -> None:

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from embedded.temporal_server import RunningTemporal, start_temporal
 from hub.intake import Command, NewTicket, Origin
-from store import effects, ledger, views
+from store import automation, effects, ledger, views
 from support.actions import Outside
 from support.errors import InputError, LedgerError, RuntimeUnavailableError
 from support.model import Channel, EventKind, workflow_id
@@ -166,6 +166,22 @@ async def test_a_plain_ticket_is_short_in_history(desk: RunningDesk) -> None:
     events = (await history(desk)).events
     assert len(events) <= 60
     assert sum(event.ByteSize() for event in events) <= 32 * 1024
+
+
+async def test_the_stop_switch_keeps_decisions_on_record_and_does_nothing(
+    open_desk: RunningDesk,
+) -> None:
+    async with open_desk.pool.connection() as conn:
+        await automation.move(
+            conn, tenant=open_desk.tenant, stopped=True, by="kim", reason="too many mails"
+        )
+    open_desk.rules.actions = [NOTIFY, RuleAction("assign-new", "assign", {})]
+    await create(open_desk)
+    async with open_desk.pool.connection() as conn:
+        entries = await views.timeline(conn, tenant=open_desk.tenant, ticket_id="T-1")
+    decision = next(e for e in entries if isinstance(e, views.DecisionEntry))
+    assert [a["detail"] for a in decision.actions] == ["automation is stopped"] * 2
+    assert not (await ticket(open_desk)).owner
 
 
 BAD_TEXTS = ["", "   ", "x" * 501, "x" * 1_000_000, "nul \x00 character", "lone \ud800 surrogate"]

@@ -1,0 +1,167 @@
+"""The command line against real servers, as a person or a script would use it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from temporalio.client import Client
+from typer.testing import CliRunner, Result
+
+from hub.cli.main import app
+from support.errors import FlowHubError, InputError, RuntimeUnavailableError
+from support.needs import RuleAction
+from tests.fix_desk import RunningDesk, running_desk
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+async def at_work(
+    temporal_client: Client,
+    database_url: str,
+    task_queue: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> AsyncIterator[RunningDesk]:
+    """A desk that the command line finds by its settings."""
+    config = temporal_client.service_client.config
+    async with running_desk(temporal_client, database_url, task_queue) as running:
+        for name, value in {
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": database_url,
+            "TEMPORAL_ADDRESS": config.target_host,
+            "TASK_QUEUE": task_queue,
+            "TENANT": running.tenant,
+        }.items():
+            monkeypatch.setenv(f"FLOWHUB_{name}", value)
+        yield running
+
+
+async def flowhub(*words: str) -> Result:
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(words)))
+
+
+async def answer(*words: str) -> Any:
+    """The JSON that a command prints."""
+    result = await flowhub(*words, "--json")
+    assert result.exit_code == 0, result.output or repr(result.exception)
+    return json.loads(result.stdout)
+
+
+async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) -> None:
+    at_work.rules.actions = [RuleAction("assign-new", "assign", {})]
+    created = await answer("ticket", "create", "No sound", "--id", "T-1", "--priority", "high")
+    assert (created["status"], created["owner"]) == ("open", "kim")
+    at_work.rules.actions = []
+    for words in (
+        ("ack", "T-1", "--as", "kim"),
+        ("note", "T-1", "Asked the vendor"),
+        ("reply", "T-1", "Try the other cable"),
+        ("priority", "T-1", "urgent"),
+        ("assign", "T-1", "lou", "--lock"),
+        ("wait", "T-1", "--on", "vendor", "--until", "2099-12-01T09:00+01:00"),
+        ("resume", "T-1"),
+        ("resolve", "T-1"),
+        ("reopen", "T-1"),
+        ("resolve", "T-1"),
+        ("close", "T-1"),
+    ):
+        result = await answer("ticket", *words)
+    assert result["status"] == "closed"
+    shown = await answer("ticket", "show", "T-1")
+    assert shown["ticket"]["owner"] == "lou"
+    assert (await flowhub("ticket", "show", "T-1")).exit_code == 0
+    listed = await answer("ticket", "list", "--status", "closed")
+    assert [t["ticket_id"] for t in listed] == ["T-1"]
+    assert "T-1" in (await flowhub("ticket", "list")).stdout
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_roster_lanes_and_automation_are_at_hand() -> None:
+    await answer("roster", "add", "eva", "--team", "audio", "--skill", "hifi", "--online")
+    await answer("roster", "presence", "eva", "away")
+    agents = {a["agent_id"]: a["presence"] for a in await answer("roster", "list")}
+    assert agents == {"eva": "away", "kim": "online", "lou": "online"}
+    lanes = await answer("lanes")
+    assert (lanes["score"], len(lanes["lanes"])) == (100, 7)
+    stopped = await answer("automation", "stop", "--reason", "rules misbehave")
+    assert stopped["running"] is False
+    assert (await answer("automation", "start"))["running"] is True
+    for words in (("roster", "list"), ("lanes",), ("automation", "status")):
+        assert (await flowhub(*words)).exit_code == 0
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_doctor_finds_everything_in_order() -> None:
+    found = await answer("doctor")
+    assert found["ok"], found
+
+
+async def test_doctor_fails_with_code_1_where_nothing_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLOWHUB_DATA_DIR", str(tmp_path))
+    result = await flowhub("doctor")
+    assert result.exit_code == 1
+    assert "make run" in result.stdout
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_a_file_of_events_is_imported_once(tmp_path: Path) -> None:
+    lines = [
+        {"ticket_id": "I-1", "event_id": "e-1", "kind": "created", "subject": "From afar"},
+        {"ticket_id": "I-1", "event_id": "e-2", "kind": "note", "text": "seen"},
+        {"ticket_id": "I-1", "event_id": "e-3", "kind": "resume"},
+        {"ticket_id": "I-1", "event_id": "e-4", "kind": "melt"},
+    ]
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join([*(json.dumps(line) for line in lines), "{broken"]))
+    for _ in range(2):
+        result = await flowhub("import", str(file), "--json")
+        assert result.exit_code == 2
+        done = json.loads(result.stdout)
+        assert (done["lines"], done["accepted"], done["refused"], done["undecided"]) == (5, 2, 1, 0)
+        assert [number for number, _ in done["unusable"]] == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("ticket", "resume", "T-404"), FlowHubError),
+        (("ticket", "note", "no such id!", "text"), InputError),
+        (("roster", "presence", "nobody", "away"), InputError),
+        (("ticket", "show", "T-404"), InputError),
+    ],
+)
+@pytest.mark.usefixtures("at_work")
+async def test_errors_are_the_hubs_own(words: tuple[str, ...], kind: type[FlowHubError]) -> None:
+    result = await flowhub(*words)
+    assert isinstance(result.exception, kind)
+
+
+async def test_without_a_hub_the_command_says_how_to_start_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLOWHUB_DATA_DIR", str(tmp_path))
+    result = await flowhub("ticket", "list")
+    assert isinstance(result.exception, RuntimeUnavailableError)
+    assert "make run" in str(result.exception)
+
+
+def commands() -> list[list[str]]:
+    group: Any = typer.main.get_command(app)
+    found: list[list[str]] = []
+    for name, command in group.commands.items():
+        found += [[name, sub] for sub in getattr(command, "commands", {})] or [[name]]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+async def test_every_command_has_help_with_an_example(words: list[str]) -> None:
+    result = await flowhub(*words, "--help")
+    assert result.exit_code == 0
+    assert "Example:" in result.stdout
