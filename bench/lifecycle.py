@@ -39,6 +39,7 @@ from store.migrate import migrate
 from store.pool import Pool, open_pool
 from support.model import Actor, ActorKind, EventKind, workflow_id
 from worker import ticket_worker
+from workflows.connection import connect
 
 IN_FLIGHT = 30
 TENANT = "bench"
@@ -105,10 +106,10 @@ async def history_of(bench: Bench) -> tuple[int, float]:
 async def running(database_url: str, address: str) -> AsyncIterator[Bench]:
     """Yield a bench with both workers running on the given servers."""
     await migrate(database_url)
-    client = await Client.connect(address)
     settings = Settings(
         database_url=SecretStr(database_url), temporal_address=address, _env_file=None
     )
+    client = await connect(settings, address)
     async with (
         open_pool(database_url, max_size=settings.db_pool_max) as pool,
         open_pool(database_url, max_size=settings.db_pool_max) as bare_pool,

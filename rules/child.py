@@ -23,15 +23,10 @@ class ChildLostError(Exception):
     """The child crashed, hung or reported an error: it must be replaced."""
 
 
-class Child:
-    """One child process with the rulesets of one pack. Not thread-safe."""
-
-    def __init__(self, program: Program, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._sids = count(1)
-        self._rest = b""
+def _spawn() -> subprocess.Popen[bytes]:
+    try:
         # -I keeps the working directory and PYTHON* out, the environment keeps secrets out.
-        self._process = subprocess.Popen(  # noqa: S603  # our own script
+        return subprocess.Popen(  # noqa: S603  # our own script
             [sys.executable, "-I", "-W", "ignore", str(_SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -40,6 +35,18 @@ class Child:
             start_new_session=True,
             bufsize=0,
         )
+    except OSError as error:
+        raise ChildLostError(f"the engine's process cannot be started: {error}") from error
+
+
+class Child:
+    """One child process with the rulesets of one pack. Not thread-safe."""
+
+    def __init__(self, program: Program, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._sids = count(1)
+        self._rest = b""
+        self._process = _spawn()
         try:
             self._ask(
                 {
@@ -71,7 +78,10 @@ class Child:
     def _ask(self, request: Mapping[str, object], limit_s: float) -> list[str]:
         until = time.monotonic() + limit_s
         self._write(json.dumps(request).encode() + b"\n", until)
-        answer = json.loads(self._line(until))
+        try:
+            answer = json.loads(self._line(until))
+        except ValueError as error:
+            raise ChildLostError("the engine's process answered nonsense") from error
         if "error" in answer:
             raise ChildLostError(f"engine error: {answer['error']}")
         fired: list[str] = answer["fired"]

@@ -158,12 +158,12 @@ def _line(entry: views.Entry) -> tuple[object, str, str]:
 @app.command("list", epilog="Example: `flowhub ticket list --lane sla_breached`")
 def list_(
     lane: Annotated[str, typer.Option(help="Only what is in this lane.")] = "",
-    status: Annotated[TicketStatus | None, typer.Option(help="Only this status.")] = None,
+    status: Annotated[TicketStatus | None, typer.Option(help="This status, also a closed one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     tenant: Tenant = TENANT,
     as_json: AsJson = False,
 ) -> None:
-    """List tickets: overdue first, then by due, then by age."""
+    """List active tickets: overdue first, then by due, then by age."""
 
     async def work() -> list[views.TicketView]:
         async with store() as pool, pool.connection() as conn:

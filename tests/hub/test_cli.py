@@ -77,7 +77,7 @@ async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) ->
     assert (await flowhub("ticket", "show", "T-1")).exit_code == 0
     listed = await answer("ticket", "list", "--status", "closed")
     assert [t["ticket_id"] for t in listed] == ["T-1"]
-    assert "T-1" in (await flowhub("ticket", "list")).stdout
+    assert "T-1" in (await flowhub("ticket", "list", "--status", "closed")).stdout
 
 
 @pytest.mark.usefixtures("at_work")
