@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from rules import engine as engine_module
 from rules.child import Child
@@ -153,17 +154,19 @@ def test_a_second_failure_is_an_error_and_the_next_decision_works(
 
 
 def test_a_disagreement_is_counted_logged_and_never_used(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def wrong(*_: object) -> tuple[Finding, ...]:
         return (Finding("r", matched=True, reason="wrong"),)
 
     monkeypatch.setattr(engine_module, "examine", wrong)
     with Engine(one_rule("{tier: gold}")) as engine:
-        with pytest.raises(RulesEngineError, match="disagree on r"):
+        with capture_logs() as logged, pytest.raises(RulesEngineError, match="disagree on r"):
             engine.evaluate_now(facts())
         assert (engine.disagreements, engine.restarts) == (2, 2)
-    assert "rules engine failed" in "".join(capsys.readouterr())
+    assert [(entry["event"], entry["log_level"]) for entry in logged] == [
+        ("rules engine failed", "error")
+    ] * 2
 
 
 def test_an_error_of_the_engine_is_surfaced(monkeypatch: pytest.MonkeyPatch) -> None:
