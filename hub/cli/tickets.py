@@ -159,7 +159,7 @@ def _line(entry: views.Entry) -> tuple[object, str, str]:
 def list_(
     lane: Annotated[str, typer.Option(help="Only what is in this lane.")] = "",
     status: Annotated[TicketStatus | None, typer.Option(help="This status, also a closed one.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=views.MAX_LISTED)] = 50,
     tenant: Tenant = TENANT,
     as_json: AsJson = False,
 ) -> None:

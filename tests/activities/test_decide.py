@@ -1,0 +1,213 @@
+"""The one transaction: exactly once in the ledger, whatever is asked again or at once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import psycopg
+import pytest
+import structlog
+from temporalio.testing import ActivityEnvironment
+
+from activities.decide import DecideActivities, Rulebook
+from activities.messages import DeadlineRef, DecideInput, Parking, Verdict
+from rules.policies_file import load_policies
+from store import ledger, roster, views
+from store.pool import Pool, open_pool
+from support.actions import Outside
+from support.errors import LedgerError
+from support.model import (
+    Actor,
+    ActorKind,
+    Channel,
+    EventKind,
+    Opening,
+    TicketEvent,
+    workflow_id,
+)
+from support.needs import RuleAction
+from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+ASSIGN = RuleAction("assign-new", "assign", {})
+
+
+@dataclass
+class Bench:
+    pool: Pool
+    rules: ScriptedRules
+    activities: DecideActivities
+
+    async def decide(self, asked: DecideInput) -> Verdict:
+        verdict: Verdict = await ActivityEnvironment().run(self.activities.decide, asked)
+        return verdict
+
+    async def count(self, table: str) -> int:
+        queries = {
+            "decisions": "select count(*) as n from decisions",
+            "events": "select count(*) as n from events",
+            "claims": "select count(*) as n from claims",
+        }
+        async with self.pool.connection() as conn:
+            row = await (await conn.execute(queries[table])).fetchone()
+        return int(row["n"]) if row else 0
+
+
+@pytest.fixture
+async def bench(database_url: str) -> AsyncIterator[Bench]:
+    policies, form = load_policies()
+    rules = ScriptedRules()
+    async with open_pool(database_url, max_size=12) as pool:
+        async with pool.connection() as conn:
+            await ledger.remember_policies(conn, version=policies.version, body=form)
+        rulebook = Rulebook(
+            rules, ScriptedMacros(), policies, Outside(notify=True, reply=frozenset(Channel))
+        )
+        yield Bench(pool, rules, DecideActivities(pool, rulebook))
+
+
+def created(ticket_id: str = "T-1", event_id: str = "e-0") -> DecideInput:
+    customer = Actor(ActorKind.CUSTOMER, "c-1")
+    event = TicketEvent(event_id, EventKind.CREATED, NOW, NOW, customer, opening=Opening())
+    return asked(event, ticket_id=ticket_id)
+
+
+def asked(event: TicketEvent, seq: int = 1, ticket_id: str = "T-1") -> DecideInput:
+    return DecideInput(
+        "acme", ticket_id, workflow_id("acme", ticket_id), "run-1", seq, NOW, event=event
+    )
+
+
+def note(event_id: str) -> TicketEvent:
+    return TicketEvent(event_id, EventKind.NOTE, NOW, NOW, KIM)
+
+
+async def test_asked_again_after_a_crash_it_returns_what_it_decided(bench: Bench) -> None:
+    first = await bench.decide(created())
+    bench.rules.actions = [ASSIGN]
+    assert await bench.decide(created()) == first
+    assert await bench.count("decisions") == 1
+
+
+async def test_asked_at_once_by_two_workers_it_decides_once(bench: Bench) -> None:
+    verdicts = await asyncio.gather(*(bench.decide(created()) for _ in range(6)))
+    assert all(verdict == verdicts[0] for verdict in verdicts)
+    assert (await bench.count("decisions"), await bench.count("events")) == (1, 1)
+
+
+async def test_a_run_that_is_behind_is_told_where_the_ledger_is(bench: Bench) -> None:
+    await bench.decide(created())
+    await bench.decide(asked(note("n-1"), seq=2))
+    behind = await bench.decide(asked(note("n-2"), seq=1))
+    assert (behind.ahead, behind.decision_seq) == (True, 2)
+
+
+async def test_a_ledger_that_lost_decisions_is_not_overwritten(bench: Bench) -> None:
+    await bench.decide(created())
+    with pytest.raises(Exception, match="restored") as refused:
+        await bench.decide(asked(note("n-1"), seq=9))
+    assert getattr(refused.value, "type", "") == LedgerError.code
+
+
+async def test_a_deadline_that_has_moved_decides_nothing(bench: Bench) -> None:
+    verdict = await bench.decide(created())
+    stale = DeadlineRef(NOW, "breach:first_response:0:0", "first response breaches")
+    answer = await bench.decide(replace(asked(note("x"), seq=2), event=None, deadline=stale))
+    assert (answer.decision_seq, answer.deadline) == (1, verdict.deadline)
+    assert await bench.count("decisions") == 1
+
+
+async def test_a_refused_event_is_on_record_and_leaves_no_decision(bench: Bench) -> None:
+    await bench.decide(created())
+    resume = TicketEvent("r-1", EventKind.RESUME, NOW, NOW, KIM)
+    refused = await bench.decide(asked(resume, seq=2))
+    assert refused.result is not None
+    assert refused.result.refusal is not None
+    assert refused.result.refusal.code == "TransitionRefused"
+    assert "reply" in refused.result.refusal.allowed
+    again = await bench.decide(asked(resume, seq=2))
+    assert again.result == refused.result
+    assert (await bench.count("decisions"), await bench.count("events")) == (1, 2)
+
+
+async def test_claims_never_exceed_capacity_however_many_race(bench: Bench) -> None:
+    async with bench.pool.connection() as conn:
+        for name in ("kim", "lou"):
+            agent = roster.Agent(name, presence="online", capacity_units=Decimal(5))
+            await roster.add(conn, tenant="acme", agent=agent)
+    bench.rules.actions = [ASSIGN]
+    await asyncio.gather(*(bench.decide(created(f"T-{i}", f"e-{i}")) for i in range(30)))
+    async with bench.pool.connection() as conn:
+        loads = {a.agent_id: a.load_units for a in await roster.listed(conn, tenant="acme")}
+    assert loads == {"kim": Decimal(5), "lou": Decimal(5)}
+    assert await bench.count("claims") == 10
+
+
+async def test_loads_follow_status_owner_and_close(bench: Bench) -> None:
+    async with bench.pool.connection() as conn:
+        for name in ("kim", "lou"):
+            await roster.add(conn, tenant="acme", agent=roster.Agent(name, presence="online"))
+    bench.rules.actions = [ASSIGN]
+    await bench.decide(created())
+    bench.rules.actions = []
+    move = TicketEvent("a-1", EventKind.ASSIGN, NOW, NOW, KIM, assignee="lou")
+    await bench.decide(asked(move, seq=2))
+
+    async def loads() -> dict[str, Decimal]:
+        async with bench.pool.connection() as conn:
+            return {a.agent_id: a.load_units for a in await roster.listed(conn, tenant="acme")}
+
+    assert await loads() == {"kim": Decimal(0), "lou": Decimal(1)}
+    resolve = TicketEvent("r-1", EventKind.RESOLVE, NOW, NOW, KIM)
+    await bench.decide(asked(resolve, seq=3))
+    assert await loads() == {"kim": Decimal(0), "lou": Decimal(0)}
+
+
+async def test_a_decision_is_explained_in_the_ledger_and_small_in_history(bench: Bench) -> None:
+    notify = RuleAction("tell", "notify", {"to": "channel", "template": "x" * 40})
+    bench.rules.actions = [replace(notify, rule_id=f"rule-number-{i}") for i in range(40)]
+    verdict = await bench.decide(created())
+    size = len(json.dumps(json.loads(_as_json(verdict))))
+    assert size <= 4096
+    async with bench.pool.connection() as conn:
+        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
+    decision = next(e for e in entries if isinstance(e, views.DecisionEntry))
+    assert len(decision.fired) == 40
+    assert decision.digest == verdict.digest
+    assert decision.inputs["on"] == "created"
+    assert [c["metric"] for c in decision.clocks] == ["first_response", "resolution"]
+    assert all(
+        sum(s["counted_s"] for s in c["segments"]) == c["consumed_s"] for c in decision.clocks
+    )
+
+
+def _as_json(verdict: Verdict) -> str:
+    from temporalio.converter import DataConverter  # noqa: PLC0415  only this measures payloads
+
+    payloads = DataConverter.default.payload_converter.to_payloads([verdict])
+    return payloads[0].data.decode()
+
+
+async def test_logs_name_ids_and_no_text(bench: Bench) -> None:
+    with structlog.testing.capture_logs() as said:
+        await bench.decide(created())
+    assert {"tenant", "ticket", "decision_seq"} <= set(said[0])
+
+
+async def test_parking_shows_what_failed(bench: Bench) -> None:
+    await bench.decide(created())
+    parking = Parking("acme", "T-1", "RulesEngineError: pack x")
+    await ActivityEnvironment().run(bench.activities.park, parking)
+    async with bench.pool.connection() as conn:
+        ticket = await views.ticket(conn, tenant="acme", ticket_id="T-1")
+    assert ticket.parked == "RulesEngineError: pack x"
+
+
+async def test_a_lost_connection_is_raised_as_it_comes(bench: Bench) -> None:
+    bench.rules.failure = psycopg.OperationalError("gone")
+    with pytest.raises(psycopg.OperationalError):
+        await bench.decide(created())
+    assert await bench.count("events") == 0
