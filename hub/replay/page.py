@@ -1,0 +1,69 @@
+"""The report as one HTML file that needs nothing else: style and plot are in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hub.replay.report import Report
+from hub.replay.table import hours, share
+from hub.replay.warning import EarlyWarning
+from support.errors import InputError
+
+_SIDE = 360
+_MARGIN = 56
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Recall over false alarms, in pixels of a square of `side` at `margin`."""
+
+    side: int
+    margin: int
+    age: tuple[_Point, ...]
+    ours: tuple[_Point, ...]
+
+    @property
+    def line(self) -> str:
+        """The points of flagging by age, as SVG wants them."""
+        return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in self.age)
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the report to `path`. InputError when that cannot be written."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["share"] = share
+    environment.filters["hours"] = hours
+    warning = report.early_warning
+    text = environment.get_template("report.html.j2").render(
+        report=report, plot=_plot(warning) if warning else None
+    )
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}; give another file"
+        ) from error
+
+
+def _plot(warning: EarlyWarning) -> Plot:
+    age = tuple(_at(p.false_alarms, p.recall, f"{p.lead_h:g} h") for p in warning.by_age)
+    ours = tuple(_at(f.false_alarms, f.recall, f.clocks) for f in warning.flagging)
+    return Plot(_SIDE, _MARGIN, age, ours)
+
+
+def _at(false_alarms: float, recall: float, label: str) -> _Point:
+    return _Point(_MARGIN + false_alarms * _SIDE, _MARGIN + (1 - recall) * _SIDE, label)
