@@ -158,7 +158,9 @@ def _line(entry: views.Entry) -> tuple[object, str, str]:
 @app.command("list", epilog="Example: `flowhub ticket list --lane sla_breached`")
 def list_(
     lane: Annotated[str, typer.Option(help="Only what is in this lane.")] = "",
-    status: Annotated[TicketStatus | None, typer.Option(help="This status, also a closed one.")] = None,
+    status: Annotated[
+        TicketStatus | None, typer.Option(help="This status, also a closed one.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=views.MAX_LISTED)] = 50,
     tenant: Tenant = TENANT,
     as_json: AsJson = False,
