@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 from pydantic import SecretStr
@@ -41,6 +42,11 @@ async def test_the_real_workflows_decide_as_the_pure_core(
     assert memory["escalations"]
     assert memory["breaches"]
     assert memory["events_refused"]
+    with psycopg.connect(postgres_url) as connection:
+        left = connection.execute(
+            "select count(*) from pg_database where datname like 'flowhub_replay%'"
+        ).fetchone()
+    assert left == (0,)
 
 
 async def test_a_replay_gives_the_same_report_twice(tmp_path: Path) -> None:
