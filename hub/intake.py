@@ -84,11 +84,7 @@ class Gateway:
     async def create_as(self, tenant: str, new: NewTicket, origin: Origin) -> EventResult:
         """Create a ticket that came in as `origin` says."""
         ticket_id, event = await self._drafts.opening(tenant, new, origin)
-        start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
-        try:
-            return await self._with_start(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
-        except (WorkflowAlreadyStartedError, _NotRunningError):
-            return await self._from_ledger(start, event)
+        return await self.submit(tenant, ticket_id, event)
 
     async def command(
         self,
@@ -111,7 +107,16 @@ class Gateway:
     ) -> EventResult:
         """Do one thing that came in as `origin` says."""
         event = await self._drafts.command(tenant, ticket_id, command, origin)
+        return await self.submit(tenant, ticket_id, event)
+
+    async def submit(self, tenant: str, ticket_id: str, event: TicketEvent) -> EventResult:
+        """Bring an event to its ticket and return its result; InputError kinds are refusals."""
         start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        if event.kind is EventKind.CREATED:
+            try:
+                return await self._with_start(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+            except (WorkflowAlreadyStartedError, _NotRunningError):
+                return await self._from_ledger(start, event)
         handle = self._client.get_workflow_handle_for(
             TicketWorkflow.run, workflow_id(tenant, ticket_id)
         )

@@ -101,6 +101,8 @@ def _of_clocks(state: TicketState, clocks: Clocks, terms: Terms) -> Iterator[Due
 
 
 def _of_life(state: TicketState, office: BusinessCalendar) -> Iterator[Due]:
+    if state.status is TicketStatus.CLOSED:
+        return
     if state.owner and state.locked_until is not None:
         yield Due(state.locked_until, DueKind.LOCK_EXPIRED)
     waiting = state.waiting

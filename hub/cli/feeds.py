@@ -1,20 +1,36 @@
 """`flowhub import` and `flowhub replay`: tickets from elsewhere."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
-from hub.cli.session import run, session
+from hub.cli.output import (
+    TENANT,
+    AsJson,
+    Tenant,
+    print_json,
+    print_renderable,
+    print_table,
+    progress_bars,
+    say,
+)
+from hub.cli.session import read_settings, run, session
 from hub.importing import Imported, import_lines
+from hub.replay.page import write_html
+from hub.replay.report import Report
+from hub.replay.run import replay as run_replay
+from hub.replay.table import render_table
 
+REPLAY_EXAMPLE = "flowhub replay log.csv.gz --mapping servicenow-incidents --html report.html"
 SOURCE_HELP = "JSON lines: ticket_id, event_id, kind, at, and the fields of the API."
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("import", epilog="Example: `flowhub import events.jsonl --tenant acme`")(import_)
+    app.command("replay", epilog=f"Example: `{REPLAY_EXAMPLE}`")(replay)
 
 
 def import_(
@@ -47,3 +63,49 @@ def import_(
             print_table("Refused", ("ticket", "event", "why"), done.refusals)
     if done.unusable:
         raise typer.Exit(2)
+
+
+class EngineName(StrEnum):
+    """What a replay runs on."""
+
+    MEMORY = "memory"
+    TEMPORAL = "temporal"
+
+
+def replay(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A ticket log, CSV or CSV.gz.")
+    ],
+    mapping: Annotated[
+        str, typer.Option(help="Mapping file, or the name of one that ships.")
+    ] = "servicenow-incidents",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N incidents.")] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="memory: the pure core; temporal: the real workflows.")
+    ] = EngineName.MEMORY,
+    html: Annotated[Path | None, typer.Option(help="Write a report with a plot.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try rules and policies on a log of the past: what would have been, and how early."""
+    settings = read_settings()
+
+    async def work() -> Report:
+        with progress_bars() as progress:
+            return await run_replay(
+                file,
+                mapping,
+                limit=limit,
+                engine=str(engine),
+                settings=settings,
+                progress=progress,
+            )
+
+    report = run(work)
+    if html is not None:
+        write_html(report, html)
+    if as_json:
+        typer.echo(report.to_json())
+        return
+    print_renderable(render_table(report))
+    if html is not None:
+        say(f"Report with a plot: {html}")

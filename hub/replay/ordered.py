@@ -1,45 +1,15 @@
-"""The way in and the deciding of a replay: real ones, under the clock of the log."""
+"""The deciding of a replay: the real one, under the clock of the log."""
 
 from dataclasses import replace
 
 from temporalio import activity
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.decide import DECIDE, PARK_TICKET, DecideActivities
-from activities.messages import DecideInput, EventResult, Parking, Verdict
-from hub.intake import Gateway, _NotRunningError
+from activities.messages import DecideInput, Parking, Verdict
 from hub.replay.agenda import Agenda
 from hub.replay.engine import Owners
 from support.errors import LedgerError
-from support.model import EventKind, TicketEvent, TicketStatus, workflow_id
-from workflows.messages import TicketStart
-from workflows.ticket import TicketWorkflow
-
-
-class ReplayGateway(Gateway):
-    """The gateway for events that are made already, with the instants of the log."""
-
-    async def submit(self, tenant: str, ticket_id: str, event: TicketEvent) -> EventResult:
-        """Bring an event to its ticket and return its result; InputError kinds are refusals."""
-        start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
-        if event.kind is EventKind.CREATED:
-            try:
-                reuse = WorkflowIDReusePolicy.REJECT_DUPLICATE
-                return await self._with_start(start, event, reuse)
-            except WorkflowAlreadyStartedError:
-                return await self._from_ledger(start, event)
-        handle = self._client.get_workflow_handle_for(
-            TicketWorkflow.run, workflow_id(tenant, ticket_id)
-        )
-
-        async def ask() -> EventResult:
-            return await handle.execute_update(TicketWorkflow.submit, event, id=event.event_id)
-
-        try:
-            return await self._answered(start, event, ask)
-        except _NotRunningError:
-            return await self._from_ledger(start, event)
+from support.model import TicketStatus
 
 
 class OrderedDecide:

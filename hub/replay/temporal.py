@@ -15,11 +15,12 @@ from temporalio.worker import Worker
 
 from activities import records
 from activities.decide import DecideActivities, Rulebook
+from hub.intake import Gateway
 from hub.replay.agenda import Agenda
 from hub.replay.engine import Ended, Owners, Taken, reason
 from hub.replay.events import Happening
 from hub.replay.memory import TENANT
-from hub.replay.ordered import OrderedDecide, ReplayGateway
+from hub.replay.ordered import OrderedDecide
 from store import roster
 from store.pool import Pool
 from support.errors import InputError, RulesEngineError, RuntimeUnavailableError
@@ -44,7 +45,7 @@ class TemporalEngine:
 
     environment: WorkflowEnvironment
     pool: Pool
-    gateway: ReplayGateway
+    gateway: Gateway
     decide: OrderedDecide
     offset: timedelta
     agenda: Agenda
@@ -115,9 +116,7 @@ async def temporal_engine(
     agenda, owners = Agenda(), Owners()
     ordered = OrderedDecide(DecideActivities(pool, rulebook), agenda, owners)
     offset = await environment.get_current_time() - since + _BEFORE_FIRST
-    gateway = ReplayGateway(
-        pool, environment.client, TASK_QUEUE, clock_offset_s=offset.total_seconds()
-    )
+    gateway = Gateway(pool, environment.client, TASK_QUEUE, clock_offset_s=offset.total_seconds())
     worker = Worker(
         environment.client,
         task_queue=TASK_QUEUE,

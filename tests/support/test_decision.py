@@ -232,3 +232,10 @@ def test_lateness_is_told_apart_from_the_nominal_instant() -> None:
     decision = Desk().take(created(), late=2 * MINUTE)
     assert (decision.at, decision.lateness) == (MONDAY, 2 * MINUTE)
     assert decision.facts["lateness_s"] == 120.0
+
+
+def test_nothing_falls_due_on_a_closed_ticket() -> None:
+    ticket = desk(agents={"kim": (Decimal(0), Decimal(12))})
+    ticket.take(event(EventKind.ASSIGN, MONDAY + HOUR, assignee="kim", lock=True))
+    ticket.take(event(EventKind.RESOLVE, MONDAY + HOUR + MINUTE))
+    assert ticket.take(event(EventKind.CLOSE, MONDAY + HOUR + 2 * MINUTE)).next_due is None
