@@ -20,8 +20,8 @@ from support.routing import Role
 
 TENANT = "demo"
 _FIRST_TICKETS = 24
-_PACE_S = (1.0, 4.0)
-_OPEN_AT_MOST = 60
+_PACE_S = (0.5, 2.0)
+_OPEN_AT_MOST = 36
 _TEAMS = ("audio", "billing", "web")
 _AGENTS = (
     ("kim", "audio"),
@@ -100,7 +100,8 @@ class Feed:
             elif not open_now or (len(open_now) < _OPEN_AT_MOST and self.chance.random() < 0.35):
                 await self._open()
             else:
-                await self._move(self.chance.choice(open_now))
+                near = open_now[: 12 if self.chance.random() < 0.7 else None]
+                await self._move(self.chance.choice(near))
         except InputError as refusal:
             _log.info("demo event refused", code=refusal.code)
         except FlowHubError as error:
@@ -116,9 +117,12 @@ class Feed:
         agent = Actor(ActorKind.AGENT, ticket.owner or "kim")
         customer = Actor(ActorKind.CUSTOMER, ticket.customer_id or "unknown")
         waiting = ticket.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL)
+        reply = (agent, Command(EventKind.REPLY, text="Please try this and tell us how it went."))
         actor, command = self.chance.choice(
             (
-                (agent, Command(EventKind.REPLY, text="Please try this and tell us how it went.")),
+                reply,
+                reply,
+                reply,
                 (agent, Command(EventKind.NOTE, text="Looked into it.")),
                 (agent, Command(EventKind.ACK)),
                 (customer, Command(EventKind.CUSTOMER_MESSAGE, text="It is still there.")),

@@ -1,5 +1,7 @@
 """Takes pictures of the hub: `python -m hub.pictures OUT_DIR --url http://127.0.0.1:8400`.
 
+With `--ticket` it shows one ticket as well, with `--temporal-ui` also in the Temporal UI.
+
 It needs the development packages (playwright) and a Chromium on PATH; no browser is downloaded.
 """
 
@@ -12,21 +14,29 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, FloatRect, sync_playwright
 
 from support.errors import RuntimeUnavailableError
 
+TIMER = "of its target"
+"""What the Temporal UI shows when it has drawn the timers of a ticket."""
+MAX_HEIGHT = 1800
+"""Pixels; what is longer is cut, because a picture shows and a page lists."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: file name, path on the hub, width in pixels, and colours."""
+    """One picture: file name, address, width in pixels, colours, and a text to wait for.
+
+    A page that draws itself is cut at the window, one that is served at its end.
+    """
 
     name: str
-    path: str
+    address: str
     width: int
     colours: Literal["light", "dark"] = "light"
+    shows: str = ""
 
 
 def chromium() -> str:
@@ -39,22 +49,28 @@ def chromium() -> str:
     )
 
 
-def pictures_of(tenant: str, ticket_id: str = "") -> tuple[Picture, ...]:
+def pictures_of(
+    tenant: str, ticket_id: str = "", *, url: str, temporal_ui: str = ""
+) -> tuple[Picture, ...]:
     """Return the pictures of a tenant's hub, and of one ticket if it is named."""
-    hub = f"/?tenant={quote(tenant, safe='')}"
+    hub, who = url.rstrip("/"), quote(tenant, safe="")
     shown = [
-        Picture("hub.png", hub, 1280),
-        Picture("hub-dark.png", hub, 1280, "dark"),
-        Picture("hub-phone.png", hub, 360),
+        Picture("hub.png", f"{hub}/?tenant={who}", 1280),
+        Picture("hub-dark.png", f"{hub}/?tenant={who}", 1280, "dark"),
+        Picture("hub-phone.png", f"{hub}/?tenant={who}", 360),
     ]
     if ticket_id:
-        page = f"/tickets/{quote(ticket_id, safe='')}?tenant={quote(tenant, safe='')}"
-        shown.append(Picture("ticket.png", page, 1280))
+        about = quote(ticket_id, safe="")
+        shown.append(Picture("ticket.png", f"{hub}/tickets/{about}?tenant={who}", 1280))
+    if ticket_id and temporal_ui:
+        workflow = quote(f"ticket/{tenant}/{ticket_id}", safe="")
+        page = f"{temporal_ui.rstrip('/')}/namespaces/default/workflows/{workflow}"
+        shown.append(Picture("temporal.png", page, 1280, shows=TIMER))
     return tuple(shown)
 
 
-def take(pictures: Sequence[Picture], *, url: str, folder: Path) -> tuple[Path, ...]:
-    """Take `pictures` of the hub at `url`; return the files written.
+def take(pictures: Sequence[Picture], *, folder: Path) -> tuple[Path, ...]:
+    """Take `pictures`; return the files written.
 
     Raises RuntimeUnavailableError without a browser, or where a page does not answer with 200.
     """
@@ -62,22 +78,29 @@ def take(pictures: Sequence[Picture], *, url: str, folder: Path) -> tuple[Path, 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
-            return tuple(_take(browser, one, url, folder) for one in pictures)
+            return tuple(_take(browser, one, folder) for one in pictures)
         finally:
             browser.close()
 
 
-def _take(browser: Browser, picture: Picture, url: str, folder: Path) -> Path:
+def _take(browser: Browser, picture: Picture, folder: Path) -> Path:
     page = browser.new_page(
-        viewport={"width": picture.width, "height": 900}, color_scheme=picture.colours
+        viewport={"width": picture.width, "height": 1200}, color_scheme=picture.colours
     )
-    address = url.rstrip("/") + picture.path
-    answer = page.goto(address)
+    answer = page.goto(picture.address)
     if answer is None or not answer.ok:
         status = answer.status if answer else "no answer"
-        raise RuntimeUnavailableError(f"{address} answered {status}: see whether the hub runs")
+        raise RuntimeUnavailableError(
+            f"{picture.address} answered {status}: see whether the hub runs"
+        )
     file = folder / picture.name
-    page.screenshot(path=file, full_page=True)
+    if picture.shows:
+        page.get_by_text(picture.shows).locator("visible=true").first.wait_for()
+        page.screenshot(path=file)
+    else:
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        clip = FloatRect(x=0, y=0, width=picture.width, height=min(int(tall), MAX_HEIGHT))
+        page.screenshot(path=file, full_page=True, clip=clip)
     page.close()
     return file
 
@@ -89,9 +112,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8400")
     parser.add_argument("--tenant", default="global")
     parser.add_argument("--ticket", default="", help="id of a ticket to show as well")
+    parser.add_argument("--temporal-ui", default="", help="address of the Temporal UI")
     given = parser.parse_args(arguments)
     try:
-        files = take(pictures_of(given.tenant, given.ticket), url=given.url, folder=given.folder)
+        pictures = pictures_of(
+            given.tenant, given.ticket, url=given.url, temporal_ui=given.temporal_ui
+        )
+        files = take(pictures, folder=given.folder)
     except RuntimeUnavailableError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -234,7 +234,7 @@ async def test_pictures_are_taken(url: str, pool: Pool, tmp_path: Path) -> None:
     await seed(pool)
 
     files = await asyncio.to_thread(
-        take, pictures_of("global", "T-1"), url=url, folder=tmp_path / "pictures"
+        take, pictures_of("global", "T-1", url=url), folder=tmp_path / "pictures"
     )
 
     assert [file.name for file in files] == [
