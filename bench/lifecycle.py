@@ -163,7 +163,7 @@ def main() -> None:
     logs.configure("WARNING")
     with tempfile.TemporaryDirectory(prefix="flowhub-bench-") as folder:
         data = Path(folder)
-        # The sandbox imports a workflow's module for every run: from compiled code, as in the image.
+        # The sandbox imports a workflow's module for each run: from compiled code, as in the image.
         sys.dont_write_bytecode, sys.pycache_prefix = False, str(data / "compiled")
         console.print("Starting PostgreSQL and Temporal")
         postgres = start_postgres(data)
