@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
-from rules.engine import Engine
-from rules.load import load_pack
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 import logs
 from activities.decide import DecideActivities, Rulebook
 from activities.outside import OutsideActivities, ways_out
+from rules.engine import Engine
+from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
 from store import ledger

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import psycopg
-from rules.load import load_pack
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -14,6 +13,7 @@ from temporalio.service import RPCError
 
 from embedded.discovery import Endpoints, resolve
 from embedded.search_attributes import SEARCH_ATTRIBUTES, registered
+from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
 from support.errors import FlowHubError

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.messages import EffectFailure
 from activities.outside import OutsideActivities, ways_out
 from settings import Settings
-from store import effects, messages
+from store import automation, effects, messages
 from store.effects import EffectRow
 from store.messages import Customer, Message
 from store.pool import Pool, open_pool
@@ -373,3 +373,15 @@ def test_settings_that_cannot_send_are_refused_without_being_quoted(values: Any)
     with pytest.raises(InputError, match="cannot be used") as caught:
         ways_out(settings(**values))
     assert "tok-77" not in str(caught.value)
+
+
+async def test_the_stop_switch_is_read_again_when_an_effect_executes(
+    pool: Pool, receiver: Receiver
+) -> None:
+    params = {"to": ["kim"], "role": "lead", "template": "step-75", "automatic": True}
+    async with pool.connection() as conn:
+        await effects.intend(conn, EffectRow(KEY, "global", "T-1", "notify", params, AT))
+        await automation.move(conn, tenant="global", stopped=True, by="kim", reason="enough")
+    await perform(pool, hooked(receiver))
+    assert not receiver.bodies
+    assert (await standing(pool))[:2] == ("parked", "AutomationStopped")

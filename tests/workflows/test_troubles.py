@@ -6,15 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client, WorkflowHistory
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
 from embedded.temporal_server import RunningTemporal, start_temporal
 from hub.intake import Command, NewTicket, Origin
 from store import automation, effects, ledger, views
 from support.actions import Outside
-from support.errors import InputError, LedgerError, RuntimeUnavailableError
-from support.model import Channel, EventKind, workflow_id
+from support.errors import (
+    InputError,
+    LedgerError,
+    RuntimeUnavailableError,
+    TransitionRefusedError,
+)
+from support.model import Channel, EventKind, Priority, workflow_id
 from support.needs import RuleAction
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
 from tests.waiting import eventually
@@ -265,3 +271,70 @@ async def test_a_long_life_continues_as_new_and_repeats_still_get_the_first_resu
         assert await eventually(continued)
         assert await do(desk, EventKind.NOTE, "n-0", "first") == first
         assert (await ticket(desk)).decision_seq == 26
+
+
+async def test_a_close_waits_for_what_is_still_being_sent(open_desk: RunningDesk) -> None:
+    open_desk.outside.failure = ConnectionError("the relay is away")
+    open_desk.rules.actions = [NOTIFY]
+    await create(open_desk)
+    open_desk.rules.actions = []
+    await do(open_desk, EventKind.RESOLVE)
+    await do(open_desk, EventKind.CLOSE)
+    handle = open_desk.client.get_workflow_handle(workflow_id(open_desk.tenant, "T-1"))
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    open_desk.outside.failure = None
+    assert await handle.result() == "closed"
+
+
+async def test_stale_commands_at_once_are_answered_and_wedge_nothing(desk: RunningDesk) -> None:
+    await create(desk)
+    answers = await asyncio.gather(
+        do(desk, EventKind.RESOLVE, "r-1"),
+        do(desk, EventKind.REPLY, "r-2", "Try the other cable"),
+        do(desk, EventKind.RESOLVE, "r-3"),
+        return_exceptions=True,
+    )
+    refused = [a for a in answers if isinstance(a, BaseException)]
+    assert all(isinstance(a, TransitionRefusedError) for a in refused)
+    assert len(refused) == 1
+    assert (await ticket(desk)).status == "resolved"
+
+
+async def test_the_timer_is_armed_again_only_for_an_earlier_deadline(desk: RunningDesk) -> None:
+    async def timers() -> tuple[int, int]:
+        kinds = [e.event_type for e in (await history(desk)).events]
+        return (
+            kinds.count(EventType.EVENT_TYPE_TIMER_STARTED),
+            kinds.count(EventType.EVENT_TYPE_TIMER_CANCELED),
+        )
+
+    await create(desk)
+    assert await timers() == (1, 0)
+    await desk.gateway.command(
+        desk.tenant,
+        "T-1",
+        Command(EventKind.PRIORITY, priority=Priority.URGENT),
+        actor=KIM,
+        source="cli",
+    )
+    assert await timers() == (2, 1)
+    await do(desk, EventKind.REPLY, text="the next deadline is later")
+    assert await timers() == (2, 1)
+
+
+async def test_the_temporal_ui_tells_the_story(desk: RunningDesk) -> None:
+    desk.rules.actions = [RuleAction("assign-new", "assign", {})]
+    await create(desk)
+    handle = desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-1"))
+    shown = await handle.describe()
+    assert await shown.static_summary() == f"normal web ticket T-1 of {desk.tenant}"
+    attributes = {pair.key.name: pair.value for pair in shown.typed_search_attributes}
+    assert attributes["Tenant"] == desk.tenant
+    assert (attributes["Priority"], attributes["Owner"]) == ("normal", "kim")
+    assert (attributes["SlaState"], "NextDeadline" in attributes) == ("running", True)
+    details = await handle.query("__temporal_workflow_metadata")
+    assert "owner: kim" in str(details)
+    assert "first response at 75% of its target" in str(details)
+    summaries = [e.user_metadata.summary.data.decode() for e in (await history(desk)).events]
+    assert '"first response at 75% of its target"' in summaries
+    assert '"decide created"' in summaries
