@@ -117,12 +117,13 @@ class Gateway:
                 return await self._with_start(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
             except (WorkflowAlreadyStartedError, _NotRunningError):
                 return await self._from_ledger(start, event)
-        handle = self._client.get_workflow_handle_for(
-            TicketWorkflow.run, workflow_id(tenant, ticket_id)
-        )
+        handle = self._client.get_workflow_handle(workflow_id(tenant, ticket_id))
 
         async def ask() -> EventResult:
-            return await handle.execute_update(TicketWorkflow.submit, event, id=event.event_id)
+            result: EventResult = await handle.execute_update(
+                TicketWorkflow.submit, event, id=event.event_id
+            )
+            return result
 
         try:
             return await self._answered(start, event, ask)
