@@ -88,6 +88,23 @@ _FINISHED = (
 """
 )
 
+# Served by the partial index tickets_parked.
+_PARKED = (
+    _SELECT
+    + """
+ where t.tenant = %(tenant)s and t.parked <> ''
+ order by t.changed_at, t.ticket_id
+ limit %(limit)s
+"""
+)
+
+
+async def parked(conn: Connection, *, tenant: str) -> tuple[TicketView, ...]:
+    """Return the tickets that cannot be decided, longest first, at most 500."""
+    async with conn.cursor(row_factory=class_row(TicketView)) as cursor:
+        await cursor.execute(_PARKED, {"tenant": tenant, "limit": MAX_LISTED})
+        return tuple(await cursor.fetchall())
+
 
 async def list_tickets(
     conn: Connection,

@@ -106,7 +106,7 @@ async def _parked(endpoints: Endpoints) -> str:
         tickets, effects = await cursor.fetchone() or (0, 0)
     if tickets:
         raise _FailedError(
-            f"{tickets} tickets are parked: see `flowhub ticket show`, mend, `flowhub ticket retry`"
+            f"{tickets} tickets are parked: see `flowhub parked`, mend, then `flowhub ticket retry`"
         )
     return f"no ticket parked; {effects} deliveries failed or are unknown"
 

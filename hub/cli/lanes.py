@@ -1,4 +1,4 @@
-"""`flowhub lanes`."""
+"""`flowhub lanes` and `flowhub parked`: how the tenant stands."""
 
 from datetime import UTC, datetime
 
@@ -7,13 +7,14 @@ import typer
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import read_settings, run, store
 from rules.policies_file import load_policies
-from store import lanes
+from store import effects, lanes, views
 from support.lanes import LaneStatus, Reading, Signals, read_lanes
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("lanes", epilog="Example: `flowhub lanes --json`")(show)
+    app.command("parked", epilog="Example: `flowhub parked`")(parked)
 
 
 def show(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
@@ -40,6 +41,36 @@ def show(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     for lane in reading.lanes:
         if lane.status is not LaneStatus.STABLE:
             say(f"  {lane.lane.title}: {lane.lane.action}")
+
+
+def parked(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
+    """List what waits for a person: parked tickets, and messages that did not get out."""
+
+    async def work() -> tuple[tuple[views.TicketView, ...], tuple[effects.EffectRow, ...]]:
+        async with store() as pool, pool.connection() as conn:
+            return (
+                await views.parked(conn, tenant=tenant),
+                await effects.stuck(conn, tenant=tenant),
+            )
+
+    tickets, stuck = run(work)
+    if as_json:
+        print_json({"tickets": tickets, "effects": stuck})
+        return
+    if not tickets and not stuck:
+        say(f"Nothing of {tenant} waits for a person.")
+    if tickets:
+        print_table(
+            "Parked tickets: mend the cause, then `flowhub ticket retry`",
+            ("ticket", "why"),
+            ((t.ticket_id, t.parked) for t in tickets),
+        )
+    if stuck:
+        print_table(
+            "Messages that did not get out",
+            ("ticket", "kind", "state", "attempts", "why"),
+            ((e.ticket_id, e.kind, e.state, e.attempts, e.last_error) for e in stuck),
+        )
 
 
 def _form(tenant: str, reading: Reading) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
+from store import effects, ledger
 from support.errors import FlowHubError, InputError, RuntimeUnavailableError
 from support.needs import RuleAction
 from tests.fix_desk import RunningDesk, running_desk
@@ -93,6 +95,26 @@ async def test_roster_lanes_and_automation_are_at_hand() -> None:
     assert (await answer("automation", "start"))["running"] is True
     for words in (("roster", "list"), ("lanes",), ("automation", "status")):
         assert (await flowhub(*words)).exit_code == 0
+
+
+async def test_what_waits_for_a_person_is_listed(at_work: RunningDesk) -> None:
+    assert await answer("parked") == {"tickets": [], "effects": []}
+    await answer("ticket", "create", "No sound", "--id", "T-1")
+    key = "ticket/x/T-1/1/0"
+    async with at_work.pool.connection() as conn:
+        await ledger.park(conn, tenant=at_work.tenant, ticket_id="T-1", error="bad pack")
+        row = effects.EffectRow(key, at_work.tenant, "T-1", "notify", {}, datetime.now(UTC))
+        await effects.intend(conn, row)
+        await effects.settle(conn, action_key=key, state="parked", error="SMTP550")
+    found = await answer("parked")
+    assert [t["parked"] for t in found["tickets"]] == ["bad pack"]
+    assert [e["last_error"] for e in found["effects"]] == ["SMTP550"]
+    shown = (await flowhub("parked")).stdout
+    assert "bad pack" in shown
+    assert "SMTP550" in shown
+    doctor = await flowhub("doctor", "--json")
+    assert doctor.exit_code == 1
+    assert "parked" in doctor.stdout
 
 
 @pytest.mark.usefixtures("at_work")
