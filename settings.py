@@ -61,9 +61,6 @@ class Settings(BaseSettings):
     mail_from: str = Field(
         default="support@localhost", description="Sender address of public replies."
     )
-    outside_limit_s: int = Field(
-        default=600, ge=1, description="Seconds that an outside action is tried before it parks."
-    )
     engine_timeout_s: float = Field(
         default=2.0,
         gt=0,
