@@ -15,10 +15,18 @@ from logs import get
 from store import roster, views
 from store.pool import Pool
 from support.errors import FlowHubError, InputError
-from support.model import Actor, ActorKind, Channel, EventKind, Presence, Priority, TicketStatus
+from support.model import (
+    DEMO_TENANT,
+    Actor,
+    ActorKind,
+    Channel,
+    EventKind,
+    Presence,
+    Priority,
+    TicketStatus,
+)
 from support.routing import Role
 
-TENANT = "demo"
 _FIRST_TICKETS = 24
 _PACE_S = (0.5, 2.0)
 _OPEN_AT_MOST = 36
@@ -52,7 +60,7 @@ class Feed:
         """Seed the roster, open a first batch, then let something happen every few seconds."""
         await self._seed()
         async with self.pool.connection() as conn:
-            known = await views.list_tickets(conn, tenant=TENANT, limit=1)
+            known = await views.list_tickets(conn, tenant=DEMO_TENANT, limit=1)
         for _ in range(0 if known else _FIRST_TICKETS):
             await self._open()
         while True:
@@ -61,7 +69,7 @@ class Feed:
 
     async def _seed(self) -> None:
         async with self.pool.connection() as conn:
-            known = {agent.agent_id for agent in await roster.listed(conn, tenant=TENANT)}
+            known = {agent.agent_id for agent in await roster.listed(conn, tenant=DEMO_TENANT)}
             people = [(name, team, Role.AGENT) for name, team in _AGENTS]
             people += [(name, "", role) for name, role in _LEADERS]
             for name, team, role in people:
@@ -72,7 +80,7 @@ class Feed:
                         role=str(role),
                         presence="online",
                     )
-                    await roster.add(conn, tenant=TENANT, agent=agent)
+                    await roster.add(conn, tenant=DEMO_TENANT, agent=agent)
 
     async def _open(self) -> None:
         team = self.chance.choice(_TEAMS)
@@ -86,13 +94,13 @@ class Feed:
             customer_id=f"c-{self.chance.randrange(200)}",
         )
         await self.gateway.create(
-            TENANT, new, actor=Actor(ActorKind.CUSTOMER, new.customer_id), source="demo"
+            DEMO_TENANT, new, actor=Actor(ActorKind.CUSTOMER, new.customer_id), source="demo"
         )
 
     async def _something(self) -> None:
         """Open a ticket, or let someone do the next thing to one that is open."""
         async with self.pool.connection() as conn:
-            tickets = await views.list_tickets(conn, tenant=TENANT, limit=500)
+            tickets = await views.list_tickets(conn, tenant=DEMO_TENANT, limit=500)
         open_now = [ticket for ticket in tickets if ticket.active]
         try:
             if self.chance.random() < 0.05:
@@ -111,7 +119,9 @@ class Feed:
         agent_id, _ = self.chance.choice(_AGENTS)
         presence = self.chance.choice((Presence.ONLINE, Presence.ONLINE, Presence.AWAY))
         async with self.pool.connection() as conn:
-            await roster.set_presence(conn, tenant=TENANT, agent_id=agent_id, presence=presence)
+            await roster.set_presence(
+                conn, tenant=DEMO_TENANT, agent_id=agent_id, presence=presence
+            )
 
     async def _move(self, ticket: views.TicketView) -> None:
         agent = Actor(ActorKind.AGENT, ticket.owner or "kim")
@@ -130,7 +140,9 @@ class Feed:
                 (agent, Command(EventKind.RESOLVE)),
             )
         )
-        await self.gateway.command(TENANT, ticket.ticket_id, command, actor=actor, source="demo")
+        await self.gateway.command(
+            DEMO_TENANT, ticket.ticket_id, command, actor=actor, source="demo"
+        )
 
 
 _WAIT = Command(EventKind.WAIT, status=TicketStatus.WAITING_CUSTOMER)

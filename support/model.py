@@ -13,6 +13,7 @@ from support.errors import InputError
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_TENANT = "global"
+DEMO_TENANT = "demo"
 
 
 class Channel(StrEnum):

@@ -17,11 +17,6 @@ from hub.cli.output import (
     say,
 )
 from hub.cli.session import read_settings, run, session
-from hub.importing import Imported, import_lines
-from hub.replay.page import write_html
-from hub.replay.report import Report
-from hub.replay.run import replay as run_replay
-from hub.replay.table import render_table
 
 REPLAY_EXAMPLE = "flowhub replay log.csv.gz --mapping servicenow-incidents --html report.html"
 SOURCE_HELP = "JSON lines: ticket_id, event_id, kind, at, and the fields of the API."
@@ -42,6 +37,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Stream events of a file to their tickets; a second run of the same file changes nothing."""
+    from hub.importing import Imported, import_lines
 
     async def work() -> Imported:
         async with session() as hub:
@@ -87,6 +83,11 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Try rules and policies on a log of the past: what would have been, and how early."""
+    from hub.replay.page import write_html
+    from hub.replay.report import Report
+    from hub.replay.run import replay as run_replay
+    from hub.replay.table import render_table
+
     settings = read_settings()
 
     async def work() -> Report:

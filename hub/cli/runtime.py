@@ -12,21 +12,15 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 import logs
-import worker as worker_process
 from embedded.discovery import Endpoints, resolve
 from embedded.progress import Lines
 from embedded.search_attributes import register as register_attributes
 from embedded.search_attributes import retain
-from embedded.supervisor import Service
-from embedded.supervisor import run as run_tree
-from hub.cli.doctor import examine
 from hub.cli.output import AsJson, print_json, print_table, say
 from hub.cli.session import read_settings, run, session
-from hub.demo import TENANT as DEMO_TENANT
-from hub.demo import Feed
-from hub.serve import serve
 from settings import Settings
 from store.migrate import migrate
+from support.model import DEMO_TENANT
 from workflows.connection import connect
 
 
@@ -46,6 +40,9 @@ def up(
     ] = False,
 ) -> None:
     """Run everything on this machine: PostgreSQL, Temporal, worker and hub, until Ctrl-C."""
+    from embedded.supervisor import Service
+    from embedded.supervisor import run as run_tree
+
     settings = read_settings()
     services = [
         Service("worker", _flowhub("worker"), grace_s=12.0),
@@ -98,6 +95,8 @@ async def _register(client: Client) -> None:
 
 def worker() -> None:
     """Run a worker until SIGINT or SIGTERM; any number may run side by side."""
+    import worker as worker_process
+
     settings = read_settings()
     logs.configure(settings.log_level)
     endpoints = resolve(settings)
@@ -119,6 +118,8 @@ def hub(
     port: Annotated[int, typer.Option(help="Port; default: FLOWHUB_HUB_PORT.")] = 0,
 ) -> None:
     """Serve the hub page and the JSON API until SIGINT or SIGTERM."""
+    from hub.serve import serve
+
     settings = read_settings()
     logs.configure(settings.log_level)
     endpoints = resolve(settings)
@@ -142,6 +143,8 @@ def setup() -> None:
 
 def demo() -> None:
     """Feed the tenant `demo` with a lifelike stream of tickets until it is stopped."""
+    from hub.demo import Feed
+
     logs.configure(read_settings().log_level)
 
     async def work() -> None:
@@ -153,6 +156,8 @@ def demo() -> None:
 
 def doctor(as_json: AsJson = False) -> None:
     """Check that everything the hub needs is there and answers; exit code 1 when not."""
+    from hub.cli.doctor import examine
+
     checks = run(lambda: examine(read_settings()))
     failed = [check for check in checks if not check.ok]
     if as_json:
