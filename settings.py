@@ -4,9 +4,12 @@ The embedded runtime (`flowhub up`) fills in addresses itself; a production work
 """
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from support.errors import InputError
 
 
 class Settings(BaseSettings):
@@ -66,4 +69,18 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds a rule evaluation may take before its process is killed.",
     )
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+
+def read_settings() -> Settings:
+    """Read the settings; InputError names the variable that is wrong, and never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"FLOWHUB_{'_'.join(str(part) for part in first['loc'])}".upper()
+        raise InputError(f"setting {name}: {first['msg']}", setting=name) from None
+    except SettingsError as error:
+        raise InputError(f"a setting cannot be read ({error}): see settings.py") from None

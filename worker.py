@@ -19,7 +19,7 @@ from activities.outside import OutsideActivities, ways_out
 from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
-from settings import Settings
+from settings import Settings, read_settings
 from store import ledger
 from store.migrate import migrate
 from store.pool import Pool, open_pool
@@ -77,9 +77,9 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     """Run the worker; exit code 2 with one sentence when it cannot start."""
-    settings = Settings()
-    logs.configure(settings.log_level)
     try:
+        settings = read_settings()
+        logs.configure(settings.log_level)
         asyncio.run(run(settings))
     except FlowHubError as error:
         print(error, file=sys.stderr)

@@ -1,7 +1,8 @@
 """The one transaction: a trigger becomes a stored decision, exactly once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Protocol
 
 from psycopg.errors import UniqueViolation
@@ -9,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import records
-from activities.messages import DecideInput, EventResult, Parking, Verdict
+from activities.messages import DecideInput, EffectRef, EventResult, Parking, Verdict
 from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
@@ -18,7 +19,7 @@ from store.pool import Connection, Pool
 from support.actions import AutoMessage, EffectKind, Outside
 from support.deadlines import upcoming
 from support.decision import Deadline, Decision, Request, decide
-from support.errors import FlowHubError, InputError, LedgerError, RulesEngineError
+from support.errors import EventIdReusedError, FlowHubError, InputError, LedgerError
 from support.model import TicketEvent
 from support.needs import RuleAction
 from support.policy import PolicyBook
@@ -28,6 +29,8 @@ from support.ticket import TicketState
 
 DECIDE = "decide"
 PARK_TICKET = "park_ticket"
+LOOK_AGAIN = timedelta(minutes=15)
+"""How long a ticket waits until it looks whether automation has been started again."""
 _DEFAULT_LOCALE = "en"
 _log = get(__name__)
 
@@ -74,8 +77,6 @@ class DecideActivities:
                 return await self._decide(asked)
             except UniqueViolation:
                 return await self._decide(asked)
-        except RulesEngineError:
-            raise
         except FlowHubError as error:
             raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
 
@@ -114,8 +115,10 @@ class DecideActivities:
         decision = await surroundings.drive(decide(request))
         surroundings.at = decision.at
         verdict = records.verdict_of(asked, decision)
-        await self._write(conn, asked, found, decision, verdict)
-        await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
+        texts = await self._texts(conn, asked, decision)
+        async with conn.pipeline():
+            await self._write(conn, asked, found, decision, verdict, texts=texts)
+            await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
         _log.info(
             "decided",
             tenant=asked.tenant,
@@ -134,27 +137,45 @@ class DecideActivities:
         if found.decided is not None and found.trigger_id == records.trigger_id(asked):
             return records.verdict_from(found.decided)
         if found.repeated is not None:
-            result = records.result_from(found.repeated)
-            return await self._standing(conn, found, result=result, repeat=True)
+            result = _first_result(asked, found, records.result_from(found.repeated))
+            repeat = await self._standing(conn, found, result=result, repeat=True)
+            return replace(repeat, effects=await _unbegun(conn, asked))
         if found.decision_seq >= asked.decision_seq:
-            return Verdict(decision_seq=found.decision_seq, ahead=True)
+            effects = await _unbegun(conn, asked)
+            return Verdict(decision_seq=found.decision_seq, ahead=True, effects=effects)
         if found.decision_seq != asked.decision_seq - 1:
             raise LedgerError(
                 f"decision {asked.decision_seq} of {asked.workflow_id} is asked for, but the "
                 f"ledger ends at {found.decision_seq}: was the database restored to an older state?"
             )
-        if asked.deadline is not None and not await self._is_due(conn, asked, found):
-            return await self._standing(conn, found)
+        if asked.deadline is not None:
+            return await self._not_due(conn, asked, found)
         return None
 
-    async def _is_due(self, conn: Connection, asked: DecideInput, found: ledger.Found) -> bool:
+    async def _not_due(
+        self, conn: Connection, asked: DecideInput, found: ledger.Found
+    ) -> Verdict | None:
+        """Say what to wait for instead of a deadline that has moved or is held; None: it is due.
+
+        While automation is stopped, what it would do to a ticket by itself stays due and is looked
+        at again, so that nothing is lost when it starts.
+        """
         state, deadline = _state_of(found), asked.deadline
         if state is None or deadline is None:
-            return False
+            return await self._standing(conn, found)
         book = await self._book(conn, state)
         clocks = compute(state.marks, book, deadline.at)
         left = upcoming(state, clocks, book.terms[state.terms_key], book.office)
-        return any(due.key == deadline.key and due.at == deadline.at for due in left)
+        due = next((d for d in left if (d.key, d.at) == (deadline.key, deadline.at)), None)
+        if due is None:
+            return await self._standing(conn, found)
+        if not (found.automation_stopped and due.by_automation):
+            return None
+        later = [d for d in left if not d.by_automation]
+        again = replace(records.deadline_ref(due), at=asked.now + LOOK_AGAIN)
+        first = records.deadline_of(later[0] if later else None)
+        wait = first if first is not None and first.at < again.at else again
+        return replace(await self._standing(conn, found), deadline=wait)
 
     async def _standing(
         self,
@@ -197,17 +218,22 @@ class DecideActivities:
         found: ledger.Found,
         decision: Decision,
         verdict: Verdict,
+        *,
+        texts: tuple[messages.Message, ...],
     ) -> None:
         event, key = asked.event, (asked.tenant, asked.ticket_id)
         opening_ref = found.opening_ref or (event.message_ref if event else "")
         seq, lateness_s = asked.decision_seq, decision.lateness.total_seconds()
-        texts = await self._texts(conn, asked, decision)
         async with conn.pipeline():
             await ledger.write_decision(conn, records.decision_row(asked, decision, verdict))
             if event is not None and verdict.result is not None:
                 row = records.event_row(asked, event, verdict.result, decision.at)
                 await ledger.write_event(conn, row)
             await ledger.write_ticket(conn, records.ticket_row(asked, decision, opening_ref))
+            trigger_id = records.trigger_id(asked)
+            await ledger.unpark(
+                conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
+            )
             for breach in decision.new_breaches:
                 what = (str(breach.metric), breach.cycle, breach.due_at)
                 await ledger.write_breach(conn, key, what, str(breach.cause), seq)
@@ -271,11 +297,38 @@ class DecideActivities:
 
     @activity.defn(name=PARK_TICKET)
     async def park(self, parking: Parking) -> None:
-        """Show the ticket as parked, with what failed, where an operator looks."""
+        """Show what is parked, with what failed, where an operator looks."""
         async with self._pool.connection() as conn:
             await ledger.park(
-                conn, tenant=parking.tenant, ticket_id=parking.ticket_id, error=parking.error
+                conn,
+                tenant=parking.tenant,
+                ticket_id=parking.ticket_id,
+                trigger_id=parking.trigger_id,
+                error=parking.error,
             )
+
+
+async def _unbegun(conn: Connection, asked: DecideInput) -> tuple[EffectRef, ...]:
+    """Return what earlier decisions want outside and nobody has begun: their answer was lost."""
+    rows = await effects.waiting(
+        conn, tenant=asked.tenant, ticket_id=asked.ticket_id, states=["intended"]
+    )
+    return tuple(records.effect_ref(row) for row in rows)
+
+
+def _first_result(asked: DecideInput, found: ledger.Found, result: EventResult) -> EventResult:
+    """Return the first result of a repeat, or a refusal where it is another event."""
+    event = asked.event
+    if event is None or (str(event.kind), event.message_ref) == (
+        found.event_kind,
+        found.event_ref,
+    ):
+        return result
+    error = EventIdReusedError(
+        f"event id {event.event_id} was a {found.event_kind} with other content: "
+        "give a new event its own id"
+    )
+    return records.refused_result(asked, event, _state_of(found), error)
 
 
 async def _read(conn: Connection, asked: DecideInput) -> ledger.Found:

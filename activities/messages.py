@@ -1,7 +1,6 @@
 """What a workflow and its activities say to each other: references and instants, no text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from support.model import Priority, TicketEvent, TicketStatus
@@ -14,6 +13,11 @@ class DeadlineRef:
     at: datetime
     key: str
     label: str
+
+    @property
+    def trigger_id(self) -> str:
+        """Name of the due with its instant."""
+        return f"{self.key}@{self.at.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Verdict:
     """Result of `decide`, at most 4 KiB, all that history keeps of a decision.
 
     `ahead`: the ledger already has later decisions; take `decision_seq` over and ask again.
+    `effects` are to be started; with a repeat, those of earlier decisions that nobody has begun.
     `glance` is None where the ticket does not exist. `digest` seals what the ledger keeps.
     """
 
@@ -117,5 +122,5 @@ class Parking:
 
     tenant: str
     ticket_id: str
+    trigger_id: str
     error: str
-    details: Mapping[str, str] = field(default_factory=dict)

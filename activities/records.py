@@ -72,9 +72,22 @@ def glance_of(state: TicketState, standing: Standing) -> Glance:
     return Glance(state.status, state.priority, state.owner, str(standing.sla), standing.lanes)
 
 
+def deadline_ref(due: Due) -> DeadlineRef:
+    """Return a due as the workflow waits for it."""
+    return DeadlineRef(due.at, due.key, due.label)
+
+
 def deadline_of(due: Due | None) -> DeadlineRef | None:
     """Return what the workflow waits for."""
-    return DeadlineRef(due.at, due.key, due.label) if due else None
+    return deadline_ref(due) if due else None
+
+
+def effect_ref(row: EffectRow | Effect) -> EffectRef:
+    """Return an outside action as the workflow starts it."""
+    key = row.action_key if isinstance(row, EffectRow) else row.key
+    about = row.params.get("template", row.params.get("message_ref", ""))
+    summary = f"{row.kind} {row.params.get('role', '')} {about}".replace("  ", " ")
+    return EffectRef(key, str(row.kind), summary, str(row.params.get("event_id", "")))
 
 
 def result_of(asked: DecideInput, decision: Decision, event: TicketEvent) -> EventResult:
@@ -124,28 +137,13 @@ def verdict_of(asked: DecideInput, decision: Decision) -> Verdict:
         result=result,
         glance=glance_of(decision.state, decision.standing),
         deadline=deadline_of(decision.next_due),
-        effects=tuple(
-            EffectRef(effect.key, str(effect.kind), _summary(effect), _delivers(effect, event))
-            for effect in decision.effects
-        ),
+        effects=tuple(effect_ref(effect) for effect in decision.effects),
         fired=decision.fired[:FIRED_SHOWN],
         pack=f"{decision.pack_name}@{decision.pack_version}",
         digest=digest_of(decision),
         at=decision.at,
         headline=f"{what}: {', '.join(decision.fired[:4]) or 'no rule fired'}",
     )
-
-
-def _delivers(effect: Effect, event: TicketEvent | None) -> str:
-    """Return the event whose text goes out with `effect`, if a person wrote it."""
-    if event is None or effect.params.get("message_ref", "") != event.message_ref:
-        return ""
-    return event.event_id
-
-
-def _summary(effect: Effect) -> str:
-    about = effect.params.get("template", effect.params.get("message_ref", ""))
-    return f"{effect.kind} {effect.params.get('role', '')} {about}".replace("  ", " ")
 
 
 def digest_of(decision: Decision) -> str:
@@ -220,7 +218,7 @@ def trigger_id(asked: DecideInput) -> str:
     if asked.event is not None:
         return asked.event.event_id
     assert asked.deadline is not None  # noqa: S101  a decision has one of the two
-    return f"{asked.deadline.key}@{asked.deadline.at.isoformat()}"
+    return asked.deadline.trigger_id
 
 
 def event_row(

@@ -1,5 +1,7 @@
 """What comes in, checked: text and people go to the store, an event that names them goes on."""
 
+import hashlib
+import re
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -8,6 +10,8 @@ from store import messages
 from store.pool import Pool
 from support.errors import InputError
 from support.model import (
+    AUTO_PREFIX,
+    FAILED_PREFIX,
     Actor,
     Channel,
     EventKind,
@@ -21,6 +25,7 @@ from support.model import (
 
 MAX_SUBJECT = 500
 MAX_BODY = 100_000
+MAX_NAME = 320
 
 _SPOKEN = frozenset({EventKind.CUSTOMER_MESSAGE, EventKind.REPLY, EventKind.NOTE})
 _NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
@@ -84,10 +89,10 @@ class Drafts:
     async def opening(self, tenant: str, new: NewTicket, origin: Origin) -> tuple[str, TicketEvent]:
         """Store subject, body and customer; return the ticket's id and its `created` event."""
         checked_id(tenant, "tenant")
-        ticket_id = checked_id(new.ticket_id or f"T-{uuid.uuid4().hex[:10]}", "ticket id")
+        ticket_id = checked_id(new.ticket_id or _made_id(tenant, origin.event_id), "ticket id")
         if not new.subject.strip():
             raise InputError("a ticket needs a subject", field="subject")
-        subject = checked_text(new.subject, "subject", MAX_SUBJECT)
+        subject = checked_line(new.subject, "subject", MAX_SUBJECT)
         body = checked_text(new.body, "body", MAX_BODY)
         customer = _customer(tenant, ticket_id, new)
         opening = Opening(
@@ -100,12 +105,13 @@ class Drafts:
             tags=tuple(checked_id(tag, "tag") for tag in new.tags),
             follow_up_of=_named(new.follow_up_of, "ticket id"),
         )
-        event = replace(self._event(EventKind.CREATED, origin, has_text=True), opening=opening)
+        text = f"{subject}\n{body}"
+        event = replace(self._event(EventKind.CREATED, origin, text), opening=opening)
         async with self._pool.connection() as conn:
             if customer is not None:
                 await messages.add_customer(conn, customer)
-            text = _message(tenant, ticket_id, event, "opening", body)
-            await messages.add(conn, replace(text, subject=subject))
+            message = _message(tenant, ticket_id, event, "opening", body)
+            await messages.add(conn, replace(message, subject=subject))
         return ticket_id, event
 
     async def command(
@@ -120,7 +126,7 @@ class Drafts:
             raise InputError(f"a {command.kind} needs its text", field="text")
         text = checked_text(command.text, "text", MAX_BODY)
         event = replace(
-            self._event(command.kind, origin, has_text=bool(text)),
+            self._event(command.kind, origin, text),
             priority=command.priority,
             assignee=_named(command.assignee, "agent"),
             lock=command.lock,
@@ -136,9 +142,18 @@ class Drafts:
                 )
         return event
 
-    def _event(self, kind: EventKind, origin: Origin, *, has_text: bool) -> TicketEvent:
+    def _event(self, kind: EventKind, origin: Origin, text: str) -> TicketEvent:
         now = datetime.now(UTC) - self._offset
         event_id = checked_id(origin.event_id or uuid.uuid4().hex, "event id")
+        if event_id.startswith((AUTO_PREFIX, FAILED_PREFIX)):
+            raise InputError(
+                f"event ids that begin with {AUTO_PREFIX} or {FAILED_PREFIX} are the hub's own: "
+                "choose another",
+                field="event_id",
+            )
+        checked_id(origin.actor.id, "actor")
+        _named(origin.actor.role, "role")
+        _named(origin.actor.on_behalf_of, "person")
         return TicketEvent(
             event_id=event_id,
             kind=kind,
@@ -146,8 +161,19 @@ class Drafts:
             received_at=now,
             actor=origin.actor,
             source=checked_id(origin.source, "source"),
-            message_ref=event_id if has_text else "",
+            message_ref=_ref(event_id, text) if text else "",
         )
+
+
+def _made_id(tenant: str, event_id: str) -> str:
+    """Make a ticket id; of a repeated event the same one, so that it cannot make two tickets."""
+    seed = f"{tenant}/{event_id}" if event_id else uuid.uuid4().hex
+    return f"T-{hashlib.sha256(seed.encode()).hexdigest()[:10]}"
+
+
+def _ref(event_id: str, text: str) -> str:
+    """Name a text by its event and content: the same id with another text is another text."""
+    return f"{event_id[:47]}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _named(value: str, what: str) -> str:
@@ -163,9 +189,9 @@ def _customer(tenant: str, ticket_id: str, new: NewTicket) -> messages.Customer 
     return messages.Customer(
         tenant,
         customer_id,
-        checked_text(new.customer_name, "customer name", MAX_SUBJECT),
-        checked_text(new.customer_email, "customer email", MAX_SUBJECT),
-        checked_id(new.locale, "locale"),
+        checked_line(new.customer_name, "customer name", MAX_NAME),
+        _address(new.customer_email),
+        _locale(new.locale),
     )
 
 
@@ -182,6 +208,27 @@ def _message(
         created_at=event.occurred_at,
         body=body,
     )
+
+
+def _address(email: str) -> str:
+    checked_line(email, "customer email", MAX_NAME)
+    if email and not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        raise InputError("the customer email is no address: write it as name@host", field="email")
+    return email
+
+
+def _locale(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", name):
+        raise InputError("the locale is no language: write it as en, sv or pt-BR", field="locale")
+    return name
+
+
+def checked_line(text: str, what: str, limit: int) -> str:
+    """Return `text` if it is one line that the store can keep, else InputError."""
+    checked_text(text, what, limit)
+    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", text):
+        raise InputError(f"the {what} must be one line without control characters", field=what)
+    return text
 
 
 def checked_text(text: str, what: str, limit: int) -> str:
@@ -206,4 +253,7 @@ def checked_instant(at: datetime) -> datetime:
     """Return `at` in UTC; InputError where it has no zone."""
     if at.tzinfo is None:
         raise InputError(f"time {at.isoformat()} has no zone: send it with Z or an offset")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise InputError(f"time {at.isoformat()} is out of range") from error

@@ -37,11 +37,15 @@ class _Line(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a file. The first 50 unusable lines and refusals are listed with why."""
+    """What became of a file; `repeated` lines name an event of the file again.
+
+    The first 50 unusable lines and refusals are listed with why.
+    """
 
     lines: int
     accepted: int
     refused: int
+    repeated: int
     undecided: int
     unusable: tuple[tuple[int, str], ...]
     refusals: tuple[tuple[str, str, str], ...]
@@ -62,7 +66,7 @@ async def import_lines(
     unusable: list[tuple[int, str]] = []
     number, told_at = 0, time.monotonic()
     by_ticket: dict[str, list[tuple[int, _Line]]] = {}
-    with file.open(encoding="utf-8", errors="surrogateescape") as lines:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, text in enumerate(lines, start=1):
             try:
                 line = _read(text)
@@ -85,15 +89,14 @@ async def import_lines(
                     told_at = time.monotonic()
                     progress(f"  {len(sent)} of {number} lines sent ...")
 
-    async with asyncio.TaskGroup() as group:
-        for ticket_id, events in by_ticket.items():
-            group.create_task(one(ticket_id, events))
+    await asyncio.gather(*(one(ticket_id, events) for ticket_id, events in by_ticket.items()))
     found = await _outcomes(pool, tenant, sent, wait_s)
     refusals = [o for o in found if o.outcome == "refused"]
     return Imported(
         lines=number,
         accepted=len(found) - len(refusals),
         refused=len(refusals),
+        repeated=len(sent) - len(set(sent)),
         undecided=len(set(sent)) - len(found),
         unusable=tuple(sorted(unusable)[:_SHOWN]),
         refusals=tuple((o.ticket_id, o.event_id, o.why) for o in refusals[:_SHOWN]),
@@ -116,7 +119,7 @@ async def _outcomes(
 def _read(text: str) -> _Line:
     try:
         form = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"no JSON: {error}") from error
     try:
         line = _Line.model_validate(form)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from temporalio.client import (
@@ -15,22 +15,28 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.messages import EventResult
-from activities.records import result_from
+from activities.messages import DecideInput, EventResult
+from activities.records import effect_ref, event_row, result_from
+from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, taken, typed
 from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
-from store import ledger, messages
+from store import effects, ledger, messages
 from store.pool import Pool
 from support.errors import (
-    FlowHubError,
-    ImplausibleTimeError,
+    EventIdReusedError,
     InputError,
     LedgerError,
     RuntimeUnavailableError,
-    TicketExistsError,
-    TransitionRefusedError,
     UnknownTicketError,
 )
-from support.model import Actor, Channel, EventKind, TicketEvent, TicketStatus, workflow_id
+from support.model import (
+    Actor,
+    Channel,
+    EventKind,
+    Priority,
+    TicketEvent,
+    TicketStatus,
+    workflow_id,
+)
 from support.transitions import refuse
 from workflows.display import at_start
 from workflows.messages import TicketStart
@@ -38,19 +44,7 @@ from workflows.ticket import TicketWorkflow
 
 __all__ = ["MAX_BODY", "MAX_SUBJECT", "Command", "Gateway", "NewTicket", "Origin"]
 
-_ANSWER_LIMIT_S = 30.0
 _CROWDED_TRIES = 5
-_ERRORS: Mapping[str, type[FlowHubError]] = {
-    kind.code: kind
-    for kind in (
-        InputError,
-        ImplausibleTimeError,
-        UnknownTicketError,
-        TicketExistsError,
-        TransitionRefusedError,
-        LedgerError,
-    )
-}
 
 
 class _NotRunningError(Exception):
@@ -83,6 +77,8 @@ class Gateway:
 
     async def create_as(self, tenant: str, new: NewTicket, origin: Origin) -> EventResult:
         """Create a ticket that came in as `origin` says."""
+        if new.ticket_id and not origin.event_id:
+            await self._refuse_taken(tenant, new.ticket_id)
         ticket_id, event = await self._drafts.opening(tenant, new, origin)
         return await self.submit(tenant, ticket_id, event)
 
@@ -121,7 +117,7 @@ class Gateway:
 
         async def ask() -> EventResult:
             result: EventResult = await handle.execute_update(
-                TicketWorkflow.submit, event, id=event.event_id
+                TicketWorkflow.submit, event, id=_update_id(event)
             )
             return result
 
@@ -160,18 +156,38 @@ class Gateway:
 
     async def retry(self, tenant: str, ticket_id: str) -> tuple[str, ...]:
         """Try again what is parked on a ticket; return what that is."""
+        async with self._pool.connection() as conn:
+            rows = await effects.waiting(
+                conn, tenant=tenant, ticket_id=ticket_id, states=["intended", "parked", "unknown"]
+            )
         handle = self._client.get_workflow_handle(workflow_id(tenant, ticket_id))
+        refs = [effect_ref(row) for row in rows]
         try:
-            return tuple(await handle.execute_update("retry", result_type=list[str]))
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                again: list[str] = await handle.execute_update(TicketWorkflow.retry, refs)
+                return tuple(again)
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise nobody_answers() from error
         except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise RuntimeUnavailableError(
+                    f"Temporal does not answer ({error.status.name}): try again"
+                ) from error
             raise UnknownTicketError(
-                f"no workflow runs for ticket {ticket_id} in {tenant}: nothing to try again"
+                f"no workflow runs for ticket {ticket_id} in {tenant}: nothing can be tried again"
             ) from error
+
+    async def _refuse_taken(self, tenant: str, ticket_id: str) -> None:
+        """Refuse an id that is taken before anything of the new ticket is stored."""
+        async with self._pool.connection() as conn:
+            found = await ledger.snapshot(conn, tenant=tenant, ticket_id=ticket_id)
+        if found is not None:
+            raise taken(tenant, ticket_id, found.status)
 
     async def _from_ledger(self, start: TicketStart, event: TicketEvent) -> EventResult:
         """Answer where no run takes the event: from the ledger, or by a run that starts from it."""
         if first := await self._first_result(start, event):
-            return _accepted(first)
+            return accepted(first)
         async with self._pool.connection() as conn:
             found = await ledger.snapshot(conn, tenant=start.tenant, ticket_id=start.ticket_id)
         if found is None and event.kind is not EventKind.CREATED:
@@ -182,10 +198,7 @@ class Gateway:
             if event.kind is EventKind.CUSTOMER_MESSAGE:
                 return await self._follow_up(start, event)
             if event.kind is EventKind.CREATED:
-                raise TicketExistsError(
-                    f"ticket {start.ticket_id} exists already in {start.tenant}: use another id",
-                    state=found.status,
-                )
+                raise taken(start.tenant, start.ticket_id, found.status)
             if event.kind is not EventKind.REOPEN:
                 raise refuse(TicketStatus.CLOSED, event.kind)
         return await self._with_start(
@@ -203,12 +216,22 @@ class Gateway:
     async def _first_result(self, start: TicketStart, event: TicketEvent) -> EventResult | None:
         async with self._pool.connection() as conn:
             kept = await ledger.first_result(
-                conn, tenant=start.tenant, ticket_id=start.ticket_id, event_id=event.event_id
+                conn, tenant=start.tenant, ticket_id=start.ticket_id, event_id=_update_id(event)
             )
-        return result_from(kept) if kept else None
+        if kept is None:
+            return None
+        if (kept.kind, kept.message_ref) != (str(event.kind), event.message_ref):
+            raise EventIdReusedError(
+                f"event id {event.event_id} was a {kept.kind} with other content: "
+                "give a new event its own id"
+            )
+        return result_from(kept.result)
 
     async def _follow_up(self, closed: TicketStart, event: TicketEvent) -> EventResult:
-        """Open the linked ticket of a message that came after close; the same one for a repeat."""
+        """Bring a message that came after close to the ticket that follows up, or open one.
+
+        The closed ticket's ledger has the event with that result, so that a repeat gets it.
+        """
         async with self._pool.connection() as conn:
             opening = await messages.opening_of(
                 conn, tenant=closed.tenant, ticket_id=closed.ticket_id
@@ -219,18 +242,40 @@ class Gateway:
                 ticket_id=closed.ticket_id,
                 message_ref=event.message_ref,
             )
-        digest = hashlib.sha256(f"{closed.ticket_id}/{event.event_id}".encode()).hexdigest()[:12]
-        new = NewTicket(
-            subject=opening.subject if opening else "Follow-up",
-            body=said.body if said else "",
-            ticket_id=f"T-{digest}",
-            channel=Channel(opening.channel) if opening else Channel.WEB,
-            team=opening.team if opening else "",
-            customer_id=opening.customer_id if opening else "",
-            follow_up_of=closed.ticket_id,
-        )
+        if opening is None or said is None:
+            raise LedgerError(f"the ledger has no opening or message of {closed.ticket_id}")
         origin = Origin(event.actor, event.source, event.event_id, event.occurred_at)
-        return await self.create_as(closed.tenant, new, origin)
+        if opening.follow_up:
+            again = Command(EventKind.CUSTOMER_MESSAGE, text=said.body)
+            result = await self.command_as(closed.tenant, opening.follow_up, again, origin)
+        else:
+            digest = hashlib.sha256(f"{closed.ticket_id}/{event.event_id}".encode()).hexdigest()
+            new = NewTicket(
+                subject=opening.subject,
+                body=said.body,
+                ticket_id=f"T-{digest[:12]}",
+                channel=Channel(opening.channel),
+                priority=Priority(opening.priority),
+                team=opening.team,
+                skills=tuple(opening.skills),
+                customer_id=opening.customer_id,
+                tier=opening.tier,
+                follow_up_of=closed.ticket_id,
+            )
+            result = await self.create_as(closed.tenant, new, origin)
+        asked = DecideInput(
+            tenant=closed.tenant,
+            ticket_id=closed.ticket_id,
+            workflow_id=workflow_id(closed.tenant, closed.ticket_id),
+            run_id="",
+            decision_seq=0,
+            now=event.received_at,
+            event=event,
+        )
+        row = replace(event_row(asked, event, result, event.occurred_at), decision_seq=None)
+        async with self._pool.connection() as conn:
+            await ledger.note_event(conn, row)
+        return result
 
     async def _with_start(
         self, start: TicketStart, event: TicketEvent, reuse: WorkflowIDReusePolicy
@@ -250,7 +295,7 @@ class Gateway:
                 return await self._client.execute_update_with_start_workflow(
                     TicketWorkflow.submit,
                     event,
-                    id=event.event_id,
+                    id=_update_id(event),
                     start_workflow_operation=operation,
                 )
             except WorkflowAlreadyStartedError:
@@ -280,19 +325,16 @@ class Gateway:
     ) -> EventResult:
         """Ask a workflow; a refusal is looked up first, because a repeat has its first result."""
         try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
+            async with asyncio.timeout(ANSWER_LIMIT_S):
                 return await _uncrowded(ask)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise RuntimeUnavailableError(
-                f"no worker answered within {_ANSWER_LIMIT_S:g} s: see whether `flowhub worker` "
-                f"runs, then send event {event.event_id} again; it cannot count twice"
-            ) from error
+            raise nobody_answers(event.event_id) from error
         except WorkflowUpdateFailedError as error:
             if not isinstance(error.cause, ApplicationError) or error.cause.type is None:
                 raise _NotRunningError from error
             if first := await self._first_result(start, event):
-                return _accepted(first)
-            raise _typed(error.cause) from error
+                return accepted(first)
+            raise typed(error.cause) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise _NotRunningError from error
@@ -314,23 +356,9 @@ async def _uncrowded(ask: Callable[[], Awaitable[EventResult]]) -> EventResult:
     return await ask()
 
 
-def _accepted(result: EventResult) -> EventResult:
-    """Return a result, or raise the refusal that it is."""
-    refusal = result.refusal
-    if refusal is None:
-        return result
-    details = {"state": refusal.state, "allowed": list(refusal.allowed)}
-    raise _ERRORS.get(refusal.code, InputError)(refusal.message, **details)
-
-
-def _typed(error: ApplicationError) -> FlowHubError:
-    """Return the error of `support.errors` that a workflow raised."""
-    kind = _ERRORS.get(error.type or "", RuntimeUnavailableError)
-    details = error.details[0] if error.details else {}
-    if not isinstance(details, dict):
-        return kind(error.message)
-    refusal = details.get("refusal") or details
-    return kind(error.message, state=refusal.get("state"), allowed=refusal.get("allowed", []))
+def _update_id(event: TicketEvent) -> str:
+    """Name an update by event and content: the server answers a repeat of it by itself."""
+    return f"{event.event_id}/{event.kind}/{event.message_ref}"
 
 
 def _summary(start: TicketStart, event: TicketEvent) -> str:

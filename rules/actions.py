@@ -55,6 +55,7 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
     "resolve": {},
     "close": {},
     "resume": {},
+    "reopen": {},
     "macro": {"name": ParamSpec(ParamType.MACRO_NAME)},
 }
 

@@ -1,6 +1,6 @@
 """Outside actions: the intent written with its decision, then how far it has come."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,30 @@ async def settle(conn: Connection, *, action_key: str, state: str, error: str = 
         "update effects set state = %s, last_error = %s, changed_at = now() where action_key = %s",
         (state, error, action_key),
     )
+
+
+async def waiting(
+    conn: Connection, *, tenant: str, ticket_id: str, states: Sequence[str]
+) -> tuple[EffectRow, ...]:
+    """Return the actions of a ticket in one of `states`, oldest first."""
+    async with conn.cursor(row_factory=class_row(EffectRow)) as cursor:
+        await cursor.execute(
+            "select action_key, tenant, ticket_id, kind, params, created_at, state, attempts,"
+            "       last_error from effects"
+            " where tenant = %s and ticket_id = %s and state = any(%s) order by created_at",
+            (tenant, ticket_id, list(states)),
+        )
+        return tuple(await cursor.fetchall())
+
+
+async def held_back(conn: Connection, *, tenant: str, error: str) -> tuple[str, ...]:
+    """Return the tickets with actions that are parked for `error`."""
+    cursor = await conn.execute(
+        "select distinct ticket_id from effects"
+        " where tenant = %s and state = 'parked' and last_error = %s order by ticket_id",
+        (tenant, error),
+    )
+    return tuple(row["ticket_id"] for row in await cursor.fetchall())
 
 
 async def stuck(conn: Connection, *, tenant: str, limit: int = 100) -> tuple[EffectRow, ...]:

@@ -15,7 +15,8 @@ from store.pool import Connection
 _READ = """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
        t.policy_version, c.agent_id, c.units, a.presence = 'online' as owner_available,
-       e.result as repeated, d.result as decided, d.trigger_id,
+       e.result as repeated, e.kind as event_kind, e.message_ref as event_ref,
+       d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped
   from (select %(tenant)s::text as tenant, %(ticket_id)s::text as ticket_id) as k
   left join (select *, state ->> 'policy_version' as policy_version from tickets) as t
@@ -50,6 +51,8 @@ class Found:
     claim: Claim | None
     owner_available: bool
     repeated: Mapping[str, Any] | None
+    event_kind: str
+    event_ref: str
     decided: Mapping[str, Any] | None
     trigger_id: str
     automation_stopped: bool
@@ -86,6 +89,8 @@ async def read(
         claim=Claim(owner, row["units"]) if owner else None,
         owner_available=bool(row.get("owner_available")),
         repeated=row.get("repeated"),
+        event_kind=row.get("event_kind") or "",
+        event_ref=row.get("event_ref") or "",
         decided=row.get("decided"),
         trigger_id=row.get("trigger_id") or "",
         automation_stopped=bool(row.get("automation_stopped")),
@@ -123,6 +128,9 @@ values (%(tenant)s, %(ticket_id)s, %(event_id)s, %(kind)s, %(outcome)s, %(decisi
         %(actor_kind)s, %(actor_id)s, %(actor_role)s, %(on_behalf_of)s, %(source)s,
         %(message_ref)s, %(occurred_at)s, %(received_at)s, %(nominal_at)s, %(event)s, %(result)s)
 """
+
+
+_NOTE = _EVENT + "on conflict do nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +204,12 @@ _TICKET = """
 insert into tickets (tenant, ticket_id, run_id, channel, priority, status, team, customer_id,
                      opening_ref, follow_up_of, created_at, changed_at, resolved_at, closed_at,
                      active, breached, breached_held, escalation_due, sla_state, next_due_at,
-                     next_deadline, next_deadline_is, parked, decision_seq, pack_version, state)
+                     next_deadline, next_deadline_is, decision_seq, pack_version, state)
 values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(status)s, %(team)s,
         %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
         %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
         %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
-        %(next_deadline_is)s, '', %(decision_seq)s, %(pack_version)s, %(state)s::jsonb)
+        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s::jsonb)
 on conflict (tenant, ticket_id) do update
    set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
        team = excluded.team, changed_at = excluded.changed_at,
@@ -210,7 +218,7 @@ on conflict (tenant, ticket_id) do update
        breached_held = excluded.breached_held, escalation_due = excluded.escalation_due,
        sla_state = excluded.sla_state, next_due_at = excluded.next_due_at,
        next_deadline = excluded.next_deadline, next_deadline_is = excluded.next_deadline_is,
-       parked = '', decision_seq = excluded.decision_seq,
+       decision_seq = excluded.decision_seq,
        pack_version = excluded.pack_version, state = excluded.state
 """
 
@@ -234,6 +242,11 @@ def _dumps(value: object) -> str:
 async def write_event(conn: Connection, row: EventRow) -> None:
     """Add an event; psycopg.errors.UniqueViolation if the ticket has it already."""
     await conn.execute(_EVENT, _params(row))
+
+
+async def note_event(conn: Connection, row: EventRow) -> None:
+    """Add an event that another ticket took over; one that is there stays as it is."""
+    await conn.execute(_NOTE, _params(row))
 
 
 async def write_decision(conn: Connection, row: DecisionRow) -> None:
@@ -276,25 +289,66 @@ async def write_escalation(
     await conn.execute(_ESCALATION, (*key, seq, *step, lateness_s))
 
 
-async def park(conn: Connection, *, tenant: str, ticket_id: str, error: str) -> None:
-    """Show the ticket as parked with what failed; the next decision clears it."""
-    await conn.execute(
-        "update tickets set parked = %s, changed_at = now() where tenant = %s and ticket_id = %s",
-        (error, tenant, ticket_id),
-    )
+_PARK = """
+insert into parkings (tenant, ticket_id, trigger_id, error) values (%s, %s, %s, %s)
+on conflict (tenant, ticket_id, trigger_id) do update set error = excluded.error
+"""
+_UNPARK = "delete from parkings where tenant = %s and ticket_id = %s and trigger_id = %s"
+
+
+async def park(
+    conn: Connection, *, tenant: str, ticket_id: str, trigger_id: str, error: str
+) -> None:
+    """Record that a trigger cannot be decided, and why."""
+    await conn.execute(_PARK, (tenant, ticket_id, trigger_id, error))
+
+
+async def unpark(conn: Connection, *, tenant: str, ticket_id: str, trigger_id: str) -> None:
+    """Forget a parked trigger, now that it is decided."""
+    await conn.execute(_UNPARK, (tenant, ticket_id, trigger_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A trigger that waits for a person."""
+
+    ticket_id: str
+    trigger_id: str
+    error: str
+    parked_at: datetime
+
+
+async def parked(conn: Connection, *, tenant: str, limit: int = 500) -> tuple[Parked, ...]:
+    """Return what cannot be decided, longest first."""
+    async with conn.cursor(row_factory=class_row(Parked)) as cursor:
+        await cursor.execute(
+            "select ticket_id, trigger_id, error, parked_at from parkings where tenant = %s"
+            " order by parked_at limit %s",
+            (tenant, limit),
+        )
+        return tuple(await cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class FirstResult:
+    """What an event was when it first came, and what became of it."""
+
+    kind: str
+    message_ref: str
+    result: Mapping[str, Any]
 
 
 async def first_result(
     conn: Connection, *, tenant: str, ticket_id: str, event_id: str
-) -> Mapping[str, Any] | None:
-    """Return the result that the event got when it was first decided, or None."""
-    cursor = await conn.execute(
-        "select result from events where tenant = %s and ticket_id = %s and event_id = %s",
-        (tenant, ticket_id, event_id),
-    )
-    row = await cursor.fetchone()
-    result: Mapping[str, Any] | None = row["result"] if row else None
-    return result
+) -> FirstResult | None:
+    """Return what became of an event when it was first decided, or None."""
+    async with conn.cursor(row_factory=class_row(FirstResult)) as cursor:
+        await cursor.execute(
+            "select kind, message_ref, result from events"
+            " where tenant = %s and ticket_id = %s and event_id = %s",
+            (tenant, ticket_id, event_id),
+        )
+        return await cursor.fetchone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +406,8 @@ class Outcome:
 async def outcomes(
     conn: Connection, *, tenant: str, events: Sequence[tuple[str, str]]
 ) -> tuple[Outcome, ...]:
-    """Return what became of those of `events` (ticket, event id) that are decided."""
+    """Return what became of those of `events` (ticket, event id) that are decided, each once."""
+    distinct = sorted(set(events))
     async with conn.cursor(row_factory=class_row(Outcome)) as cursor:
         await cursor.execute(
             "select ticket_id, event_id, outcome,"
@@ -360,6 +415,6 @@ async def outcomes(
             "  from events join unnest(%s::text[], %s::text[]) as asked (ticket_id, event_id)"
             "       using (ticket_id, event_id)"
             " where tenant = %s",
-            ([ticket for ticket, _ in events], [event for _, event in events], tenant),
+            ([ticket for ticket, _ in distinct], [event for _, event in distinct], tenant),
         )
         return tuple(await cursor.fetchall())

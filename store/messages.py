@@ -87,14 +87,13 @@ _CUSTOMER = """
 insert into customers (tenant, customer_id, name, email, locale)
 values (%s, %s, %s, %s, %s)
 on conflict (tenant, customer_id) do update
-   set name = coalesce(nullif(excluded.name, ''), customers.name),
-       email = coalesce(nullif(excluded.email, ''), customers.email),
-       locale = excluded.locale
+   set name = coalesce(nullif(customers.name, ''), excluded.name),
+       email = coalesce(nullif(customers.email, ''), excluded.email)
 """
 
 
 async def add_customer(conn: Connection, customer: Customer) -> None:
-    """Add a customer, or fill in what is known of them now."""
+    """Add a customer, or fill in what was not known; a ticket never changes an address."""
     await conn.execute(
         _CUSTOMER,
         (
@@ -131,19 +130,31 @@ async def locale_of(conn: Connection, *, tenant: str, customer_id: str) -> str |
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """How a ticket was opened, for one that follows it up."""
+    """How a ticket was opened and stands, for one that follows it up."""
 
     subject: str
     channel: str
+    priority: str
     team: str
     customer_id: str
+    tier: str
+    skills: list[str]
+    follow_up: str
 
 
 async def opening_of(conn: Connection, *, tenant: str, ticket_id: str) -> Opened | None:
-    """Return how a ticket was opened, or None if the tenant has no such ticket."""
+    """Return how a ticket was opened, or None if the tenant has no such ticket.
+
+    `follow_up` is the active ticket that follows it up already, if there is one.
+    """
     async with conn.cursor(row_factory=class_row(Opened)) as cursor:
         await cursor.execute(
-            "select coalesce(m.subject, '') as subject, t.channel, t.team, t.customer_id"
+            "select coalesce(m.subject, '') as subject, t.channel, t.priority, t.team,"
+            "       t.customer_id, coalesce(t.state ->> 'tier', '') as tier,"
+            "       array(select jsonb_array_elements_text(t.state -> 'skills')) as skills,"
+            "       coalesce((select f.ticket_id from tickets as f where f.tenant = t.tenant"
+            "                    and f.follow_up_of = t.ticket_id and f.active"
+            "                  order by f.created_at desc limit 1), '') as follow_up"
             "  from tickets as t left join messages as m on m.tenant = t.tenant"
             "       and m.ticket_id = t.ticket_id and m.message_ref = t.opening_ref"
             " where t.tenant = %s and t.ticket_id = %s",

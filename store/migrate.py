@@ -5,8 +5,9 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
-from support.errors import LedgerError
+from support.errors import LedgerError, RuntimeUnavailableError
 
 _LOCK = 0x464C4F57  # "FLOW": one migrating process at a time, others wait
 _FILES = Path(__file__).parent / "migrations"
@@ -27,7 +28,7 @@ async def migrate(url: str) -> tuple[str, ...]:
     Raises LedgerError if an applied file has changed since: history is not rewritten, add a file.
     """
     applied: list[str] = []
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+    async with await _connected(url) as conn:
         await conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
         try:
             await conn.execute(_TABLE)
@@ -50,6 +51,16 @@ async def migrate(url: str) -> tuple[str, ...]:
         finally:
             await conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
     return tuple(applied)
+
+
+async def _connected(url: str) -> psycopg.AsyncConnection[TupleRow]:
+    try:
+        return await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise RuntimeUnavailableError(
+            f"PostgreSQL does not answer ({type(error).__name__}): "
+            "start it with `make run`, or see FLOWHUB_DATABASE_URL"
+        ) from error
 
 
 def _unchanged(name: str, recorded: str, digest: str) -> None:

@@ -53,7 +53,9 @@ select t.ticket_id, t.run_id, t.channel, t.priority, t.status, t.team, t.custome
        coalesce(m.subject, '') as subject, coalesce(c.agent_id, '') as owner, c.locked_until,
        t.follow_up_of, t.created_at, t.changed_at, t.resolved_at, t.closed_at, t.active,
        t.breached, t.breached_held, t.escalation_due, t.sla_state, t.next_due_at,
-       t.next_deadline, t.next_deadline_is, t.parked, t.decision_seq, t.pack_version
+       t.next_deadline, t.next_deadline_is, t.decision_seq, t.pack_version,
+       coalesce((select string_agg(p.error, '; ') from parkings as p
+                  where p.tenant = t.tenant and p.ticket_id = t.ticket_id), '') as parked
   from tickets as t
   left join claims as c using (tenant, ticket_id)
   left join messages as m on m.tenant = t.tenant and m.ticket_id = t.ticket_id
@@ -87,23 +89,6 @@ _FINISHED = (
  limit %(limit)s
 """
 )
-
-# Served by the partial index tickets_parked.
-_PARKED = (
-    _SELECT
-    + """
- where t.tenant = %(tenant)s and t.parked <> ''
- order by t.changed_at, t.ticket_id
- limit %(limit)s
-"""
-)
-
-
-async def parked(conn: Connection, *, tenant: str) -> tuple[TicketView, ...]:
-    """Return the tickets that cannot be decided, longest first, at most 500."""
-    async with conn.cursor(row_factory=class_row(TicketView)) as cursor:
-        await cursor.execute(_PARKED, {"tenant": tenant, "limit": MAX_LISTED})
-        return tuple(await cursor.fetchall())
 
 
 async def list_tickets(

@@ -12,7 +12,16 @@ from enum import StrEnum
 from support.calendar import BusinessCalendar
 from support.errors import FlowHubError
 from support.lifecycle import advance
-from support.model import Actor, ActorKind, Channel, EventKind, Priority, TicketEvent, TicketStatus
+from support.model import (
+    AUTO_PREFIX,
+    Actor,
+    ActorKind,
+    Channel,
+    EventKind,
+    Priority,
+    TicketEvent,
+    TicketStatus,
+)
 from support.needs import (
     Answer,
     FindCandidates,
@@ -114,7 +123,7 @@ class Work:
     @property
     def next_ref(self) -> str:
         """Reference of what automation writes next; unique in the ticket, and a valid id."""
-        return f"auto.{self.decision_seq}.{len(self.records)}"
+        return f"{AUTO_PREFIX}{self.decision_seq}.{len(self.records)}"
 
     def apply(self, event: TicketEvent) -> None:
         """Let automation do what a person could do; the life cycle may refuse."""
@@ -311,4 +320,5 @@ ACTIONS: Mapping[str, Callable[[Work, RuleAction], Done | Asking]] = {
     "resolve": _move(EventKind.RESOLVE),
     "close": _move(EventKind.CLOSE),
     "resume": _move(EventKind.RESUME),
+    "reopen": _move(EventKind.REOPEN),
 }

@@ -34,6 +34,9 @@ class DueKind(StrEnum):
     AUTO_CLOSE = "auto_close"
 
 
+_BY_AUTOMATION = frozenset(
+    {DueKind.FOLLOW_UP, DueKind.REMIND, DueKind.AUTO_RESOLVE, DueKind.AUTO_CLOSE}
+)
 _LABELS = {
     DueKind.STEP: "{metric} at {share} of its target",
     DueKind.BREACH: "{metric} breaches",
@@ -61,6 +64,11 @@ class Due:
         if self.metric:
             return f"{self.kind}:{self.metric}:{self.cycle}:{self.fraction:g}"
         return str(self.kind)
+
+    @property
+    def by_automation(self) -> bool:
+        """Whether automation acts on the ticket by itself here, and the stop switch holds it."""
+        return self.kind in _BY_AUTOMATION
 
     @property
     def stamp(self) -> str:

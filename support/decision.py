@@ -183,11 +183,7 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     if trigger.kind is EventKind.ASSIGN and trigger.assignee:
         yield from _claim_by_hand(state, request.state.owner)
     work = _work(request, state, at)
-    if (
-        trigger.kind is EventKind.REPLY
-        and not trigger.automatic
-        and state.channel in request.outside.reply
-    ):
+    if trigger.kind is EventKind.REPLY and state.channel in request.outside.reply:
         _send(work, trigger)
     if trigger.kind is EventKind.ASSIGN and trigger.assignee and trigger.lock:
         until = work.calendar.add(at, OWNER_LOCK)
@@ -197,7 +193,7 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
 
 def _send(work: Work, reply: TicketEvent) -> None:
     """Queue a person's public reply, as the first action of the decision."""
-    params: dict[str, Param] = {"message_ref": reply.message_ref}
+    params: dict[str, Param] = {"message_ref": reply.message_ref, "event_id": reply.event_id}
     key = queue_effect(work, EffectKind.REPLY, params)
     work.records.append(
         ActionRecord(0, "", str(EffectKind.REPLY), params, Outcome.QUEUED, effect_key=key)

@@ -42,6 +42,12 @@ class TicketExistsError(InputError):
     code = "TicketExists"
 
 
+class EventIdReusedError(InputError):
+    """The ticket has an event with this id that was something else; nothing was done."""
+
+    code = "EventIdReused"
+
+
 class TransitionRefusedError(InputError):
     """The event is impossible in the ticket's state; `details` has `state` and `allowed`."""
 

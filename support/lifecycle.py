@@ -111,7 +111,9 @@ def _customer_message(
 
 
 def _reply(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
-    if event.automatic:
+    if event.actor.kind is ActorKind.CUSTOMER:
+        raise InputError("a customer does not reply: send a customer_message")
+    if event.automatic or event.actor.kind is not ActorKind.AGENT:
         return replace(state, auto_messages=(*state.auto_messages[-7:], at))
     if state.status is TicketStatus.NEW:
         state = with_status(state, TicketStatus.OPEN, at, event.event_id)

@@ -4,6 +4,7 @@ Instants are aware UTC datetimes. Ids are references (`[A-Za-z0-9._-]{1,64}`); t
 addresses are in the store and appear here only as a `message_ref`.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,9 @@ from support.errors import InputError
 ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_TENANT = "global"
 DEMO_TENANT = "demo"
+AUTO_PREFIX = "auto."
+"""Begins the ids of what automation does and writes."""
+FAILED_PREFIX = "failed."
 
 
 class Channel(StrEnum):
@@ -158,6 +162,14 @@ def checked_id(value: str, what: str) -> str:
             field=what,
         )
     return value
+
+
+def failure_id(event_id: str) -> str:
+    """Id of the event that says that the reply `event_id` did not arrive."""
+    whole = f"{FAILED_PREFIX}{event_id}"
+    if len(whole) <= 64:
+        return whole
+    return f"{FAILED_PREFIX}{hashlib.sha256(event_id.encode()).hexdigest()[:32]}"
 
 
 def workflow_id(tenant: str, ticket_id: str) -> str:

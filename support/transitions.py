@@ -42,7 +42,8 @@ ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
 
 def refuse(status: TicketStatus, kind: EventKind, why: str = "") -> TransitionRefusedError:
     """Return the typed refusal that names the state and what is allowed in it."""
-    allowed = sorted(ALLOWED[status] - {EventKind.REPLY_FAILED})
+    never = {EventKind.REPLY_FAILED, *([kind] if why else [])}
+    allowed = sorted(ALLOWED[status] - never)
     reason = f" ({why})" if why else ""
     return TransitionRefusedError(
         f"{kind} is not possible while the ticket is {status}{reason}; "

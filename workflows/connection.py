@@ -5,6 +5,7 @@ from temporalio.service import RPCError
 
 from settings import Settings
 from support.errors import RuntimeUnavailableError
+from workflows.payloads import DATA_CONVERTER
 
 
 async def connect(settings: Settings, address: str) -> Client:
@@ -19,6 +20,7 @@ async def connect(settings: Settings, address: str) -> Client:
             namespace=settings.temporal_namespace,
             tls=settings.temporal_tls or key is not None,
             api_key=key.get_secret_value() if key else None,
+            data_converter=DATA_CONVERTER,
         )
     except (RuntimeError, RPCError) as error:
         raise RuntimeUnavailableError(

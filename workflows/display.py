@@ -31,27 +31,38 @@ class Display:
     """Keeps what is shown, so that only changes are written to history."""
 
     def __init__(self, glance: Glance | None, deadline: DeadlineRef | None) -> None:
-        self._shown = (glance, deadline.at if deadline else None)
+        self._shown: dict[SearchAttributeKey[Any], Any] = (
+            _attributes(glance, deadline) if glance else {}
+        )
 
     def show(self, glance: Glance, deadline: DeadlineRef | None, verdict: Verdict) -> None:
         """Show the ticket as it stands after `verdict`."""
         workflow.set_current_details(_details(glance, deadline, verdict))
-        due = deadline.at if deadline else None
-        before, due_before = self._shown
-        if self._shown == (glance, due):
-            return
-        self._shown = (glance, due)
+        wanted = _attributes(glance, deadline)
+        changed = {key for key in wanted if wanted[key] != self._shown.get(key)}
+        if changed <= {NEXT_DEADLINE} and not self._earlier(deadline):
+            return  # As with the timer: a deadline that moves later costs no event of its own.
+        self._shown = wanted
         changes: list[SearchAttributeUpdate[Any]] = [
-            LANE.value_set(list(glance.lanes)) if glance.lanes else LANE.value_unset(),
-            PRIORITY.value_set(str(glance.priority)),
-            OWNER.value_set(glance.owner) if glance.owner else OWNER.value_unset(),
-            SLA_STATE.value_set(glance.sla),
+            key.value_set(value) if (value := wanted[key]) else key.value_unset()
+            for key in wanted
+            if key in changed
         ]
-        if before == glance:
-            changes = []
-        if due != due_before:
-            changes.append(NEXT_DEADLINE.value_set(due) if due else NEXT_DEADLINE.value_unset())
         workflow.upsert_search_attributes(changes)
+
+    def _earlier(self, deadline: DeadlineRef | None) -> bool:
+        shown = self._shown.get(NEXT_DEADLINE)
+        return deadline is not None and (shown is None or deadline.at < shown)
+
+
+def _attributes(glance: Glance, deadline: DeadlineRef | None) -> dict[SearchAttributeKey[Any], Any]:
+    return {
+        LANE: list(glance.lanes) or None,
+        PRIORITY: str(glance.priority),
+        OWNER: glance.owner or None,
+        SLA_STATE: glance.sla,
+        NEXT_DEADLINE: deadline.at if deadline else None,
+    }
 
 
 def _details(glance: Glance, deadline: DeadlineRef | None, verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ It decides nothing and remembers only what it waits for; the ledger has the rest
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -15,9 +16,6 @@ from temporalio.exceptions import (
     FailureError,
 )
 
-from workflows.display import Display
-from workflows.timer import DeadlineTimer
-
 with workflow.unsafe.imports_passed_through():
     from activities.messages import (
         DecideInput,
@@ -28,9 +26,19 @@ with workflow.unsafe.imports_passed_through():
         Verdict,
     )
     from support.errors import FlowHubError
-    from support.model import Actor, ActorKind, EventKind, TicketEvent, TicketStatus, checked_id
+    from support.model import (
+        Actor,
+        ActorKind,
+        EventKind,
+        TicketEvent,
+        TicketStatus,
+        checked_id,
+        failure_id,
+    )
     from support.transitions import check
+    from workflows.display import Display
     from workflows.messages import TicketStart
+    from workflows.timer import DeadlineTimer
 
 _LOCAL = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
@@ -64,13 +72,14 @@ class TicketWorkflow:
         self._inbox: list[TicketEvent] = []
         self._aside = list(start.aside)
         self._answers: dict[str, asyncio.Future[EventResult]] = {}
-        self._outside: set[asyncio.Task[None]] = set()
+        self._outside: dict[str, asyncio.Task[None]] = {}
         self._timer = DeadlineTimer(self._aim)
         self._display = Display(start.glance, start.deadline)
 
     @workflow.run
     async def run(self, _start: TicketStart) -> str:
         """Work until the ticket is closed; returns its last status."""
+        self._aim()
         while True:
             await workflow.wait_condition(
                 lambda: (
@@ -122,9 +131,11 @@ class TicketWorkflow:
         self._enqueue(event)
 
     @workflow.update
-    async def retry(self) -> list[str]:
-        """Try again what was parked, after an operator has mended the cause; says what."""
-        again = [event.event_id for event in self._aside]
+    async def retry(self, effects: list[EffectRef]) -> list[str]:
+        """Try again what was parked, and `effects`, once the cause is mended; says what."""
+        self._start_effects(effects)
+        again = [effect.key for effect in effects]
+        again += [event.event_id for event in self._aside]
         if self._stalled is not None:
             again.append(self._stalled.key)
         self._inbox.extend(self._aside)
@@ -156,7 +167,12 @@ class TicketWorkflow:
 
     @property
     def _over(self) -> bool:
-        """Whether the ticket is closed or, after a stray event, not there at all."""
+        """Whether the ticket is closed or, after a stray event, not there at all.
+
+        What is parked keeps the run open: it is somebody's event.
+        """
+        if self._aside or self._stalled:
+            return False
         if self._glance is None:
             return bool(self._taken)
         return self._glance.status is TicketStatus.CLOSED
@@ -178,7 +194,7 @@ class TicketWorkflow:
         except _UndecidableError as error:
             self._inbox.remove(event)
             self._aside.append(event)
-            await self._park(str(error))
+            await self._park(event.event_id, str(error))
             self._answer(event, ApplicationError(str(error), type="Parked"))
             return
         self._inbox.remove(event)
@@ -201,7 +217,7 @@ class TicketWorkflow:
             self._adopt(await self._decide(None))
         except _UndecidableError as error:
             self._stalled = self._deadline
-            await self._park(str(error))
+            await self._park(self._deadline.trigger_id if self._deadline else "", str(error))
 
     async def _decide(self, event: TicketEvent | None) -> Verdict:
         """Ask the ledger's transaction until it answers; only _UndecidableError gives up."""
@@ -237,21 +253,31 @@ class TicketWorkflow:
             if not verdict.ahead:
                 return verdict
             self._seq = verdict.decision_seq
+            self._start_effects(verdict.effects)
 
     def _adopt(self, verdict: Verdict) -> None:
         """Wait for what the verdict says, show it, and start what is to be done outside."""
         self._seq = verdict.decision_seq
+        self._start_effects(verdict.effects)
         if verdict.glance is None:
             return
         self._glance, self._deadline = verdict.glance, verdict.deadline
         self._display.show(verdict.glance, verdict.deadline, verdict)
         self._aim()
-        for effect in verdict.effects:
-            task = asyncio.create_task(self._perform(effect))
-            self._outside.add(task)
-            task.add_done_callback(self._outside.discard)
+
+    def _start_effects(self, effects: Sequence[EffectRef]) -> None:
+        """Start what is not under way; a second start of what is sent already does nothing."""
+        for effect in effects:
+            if effect.key not in self._outside:
+                self._outside[effect.key] = asyncio.create_task(self._perform(effect))
 
     async def _perform(self, effect: EffectRef) -> None:
+        try:
+            await self._send(effect)
+        finally:
+            del self._outside[effect.key]
+
+    async def _send(self, effect: EffectRef) -> None:
         """Do one thing outside, beside the loop; what fails is parked and stops nobody."""
         try:
             await workflow.execute_activity(
@@ -271,7 +297,7 @@ class TicketWorkflow:
 
     def _reply_failed(self, effect: EffectRef) -> TicketEvent:
         return TicketEvent(
-            event_id=f"failed.{effect.event_id}"[:64],
+            event_id=failure_id(effect.event_id),
             kind=EventKind.REPLY_FAILED,
             occurred_at=self._now,
             received_at=self._now,
@@ -280,9 +306,9 @@ class TicketWorkflow:
             voids=effect.event_id,
         )
 
-    async def _park(self, error: str) -> None:
-        """Stand still, named, where an operator looks; `retry` and further events go on."""
-        parking = Parking(self._start.tenant, self._start.ticket_id, error)
+    async def _park(self, trigger_id: str, error: str) -> None:
+        """Put aside, named, where an operator looks; further events go on, `retry` tries again."""
+        parking = Parking(self._start.tenant, self._start.ticket_id, trigger_id, error)
         await self._write_down("park_ticket", parking)
         workflow.set_current_details(f"**Parked**: {error}\n\nMend the cause, then retry.")
 

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from activities.outside.perform import STOPPED
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, quoted, say
-from hub.cli.session import operator, run, store
-from store import automation
+from hub.cli.session import operator, run, session, store
+from store import automation, effects
+from support.errors import UnknownTicketError
 from support.model import checked_id
 
 app = typer.Typer(no_args_is_help=True)
@@ -27,6 +29,7 @@ def start(
 ) -> None:
     """Let automation run again, from the next decision on."""
     _move(tenant, actor, reason, stopped=False)
+    run(lambda: _release(tenant))
     status(tenant, as_json=as_json)
 
 
@@ -50,13 +53,23 @@ def status(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     say(f"Automation of {tenant} is [bold]{word}[/]{by}{why}")
 
 
+async def _release(tenant: str) -> None:
+    """Send what the switch held back."""
+    async with session() as hub:
+        async with hub.pool.connection() as conn:
+            held = await effects.held_back(conn, tenant=tenant, error=STOPPED)
+        for ticket_id in held:
+            try:
+                await hub.gateway.retry(tenant, ticket_id)
+            except UnknownTicketError:
+                say(f"{ticket_id} is closed: what was held back for it stays parked")
+
+
 def _move(tenant: str, actor: str, reason: str, *, stopped: bool) -> None:
-    checked_id(tenant, "tenant")
+    by = checked_id(operator(actor).id, "agent")
 
     async def work() -> None:
         async with store() as pool, pool.connection() as conn:
-            await automation.move(
-                conn, tenant=tenant, stopped=stopped, by=operator(actor).id, reason=reason
-            )
+            await automation.move(conn, tenant=tenant, stopped=stopped, by=by, reason=reason)
 
     run(work)

@@ -100,15 +100,16 @@ async def _parked(endpoints: Endpoints) -> str:
         endpoints.database_url, connect_timeout=5
     ) as conn:
         cursor = await conn.execute(
-            "select (select count(*) from tickets where parked <> ''),"
+            "select (select count(*) from parkings),"
             "       (select count(*) from effects where state in ('parked', 'failed', 'unknown'))"
         )
-        tickets, effects = await cursor.fetchone() or (0, 0)
-    if tickets:
+        triggers, effects = await cursor.fetchone() or (0, 0)
+    if triggers:
         raise _FailedError(
-            f"{tickets} tickets are parked: see `flowhub parked`, mend, then `flowhub ticket retry`"
+            f"{triggers} events or deadlines are parked: see `flowhub parked`, mend the cause, "
+            "then `flowhub ticket retry`"
         )
-    return f"no ticket parked; {effects} deliveries failed or are unknown"
+    return f"nothing parked; {effects} deliveries failed or are unknown"
 
 
 async def _temporal(client: Client) -> str:

@@ -16,7 +16,8 @@ from hub.cli.output import (
     progress_bars,
     say,
 )
-from hub.cli.session import read_settings, run, session
+from hub.cli.session import run, session
+from settings import read_settings
 
 REPLAY_EXAMPLE = "flowhub replay log.csv.gz --mapping servicenow-incidents --html report.html"
 SOURCE_HELP = "JSON lines: ticket_id, event_id, kind, at, and the fields of the API."
@@ -51,7 +52,8 @@ def import_(
     else:
         say(
             f"{done.lines} lines: {done.accepted} accepted, {done.refused} refused, "
-            f"{done.undecided} not decided yet, {len(done.unusable)} unusable"
+            f"{done.repeated} repeated, {done.undecided} not decided yet, "
+            f"{len(done.unusable)} unusable"
         )
         if done.unusable:
             print_table("Unusable lines", ("line", "why"), done.unusable)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import typer
 
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
-from hub.cli.session import read_settings, run, store
+from hub.cli.session import run, store
 from rules.policies_file import load_policies
-from store import effects, lanes, views
+from settings import read_settings
+from store import effects, lanes, ledger
 from support.lanes import LaneStatus, Reading, Signals, read_lanes
 
 
@@ -44,30 +45,30 @@ def show(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
 
 
 def parked(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
-    """List what waits for a person: parked tickets, and messages that did not get out."""
+    """List what waits for a person: what cannot be decided, or did not get out."""
 
-    async def work() -> tuple[tuple[views.TicketView, ...], tuple[effects.EffectRow, ...]]:
+    async def work() -> tuple[tuple[ledger.Parked, ...], tuple[effects.EffectRow, ...]]:
         async with store() as pool, pool.connection() as conn:
             return (
-                await views.parked(conn, tenant=tenant),
+                await ledger.parked(conn, tenant=tenant),
                 await effects.stuck(conn, tenant=tenant),
             )
 
-    tickets, stuck = run(work)
+    triggers, stuck = run(work)
     if as_json:
-        print_json({"tickets": tickets, "effects": stuck})
+        print_json({"triggers": triggers, "effects": stuck})
         return
-    if not tickets and not stuck:
+    if not triggers and not stuck:
         say(f"Nothing of {tenant} waits for a person.")
-    if tickets:
+    if triggers:
         print_table(
-            "Parked tickets: mend the cause, then `flowhub ticket retry`",
-            ("ticket", "why"),
-            ((t.ticket_id, t.parked) for t in tickets),
+            "Cannot be decided: mend the cause, then `flowhub ticket retry`",
+            ("ticket", "trigger", "why"),
+            ((p.ticket_id, p.trigger_id, p.error) for p in triggers),
         )
     if stuck:
         print_table(
-            "Messages that did not get out",
+            "Did not get out: mend the way, then `flowhub ticket retry`",
             ("ticket", "kind", "state", "attempts", "why"),
             ((e.ticket_id, e.kind, e.state, e.attempts, e.last_error) for e in stuck),
         )

@@ -1,5 +1,6 @@
 """Puts the commands together, and turns errors into one sentence and an exit code."""
 
+import os
 import sys
 
 import typer
@@ -27,8 +28,20 @@ runtime.register(app)
 
 def main() -> None:
     """Run the command line: exit code 0 ok, 1 a check failed, 2 bad usage or input."""
+    code = _run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of the Temporal SDK may outlive the interpreter and abort a process that has done
+    # its work; a script would take that for a failure and repeat it.
+    os._exit(code)
+
+
+def _run() -> int:
     try:
         app()
     except FlowHubError as error:
         show_error(error, as_json="--json" in sys.argv)
-        sys.exit(2)
+        return 2
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0

@@ -22,10 +22,16 @@ from rich.progress import (
 from rich.table import Table
 
 from support.errors import FlowHubError
-from support.model import DEFAULT_TENANT
+from support.model import DEFAULT_TENANT, checked_id
 
 Tenant = Annotated[
-    str, typer.Option("--tenant", envvar="FLOWHUB_TENANT", help="Tenant; ids are its own.")
+    str,
+    typer.Option(
+        "--tenant",
+        envvar="FLOWHUB_TENANT",
+        help="Tenant; ids are its own.",
+        callback=lambda tenant: checked_id(tenant, "tenant"),
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TENANT = DEFAULT_TENANT

@@ -7,6 +7,7 @@ import typer
 
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
+from hub.drafts import MAX_NAME, checked_line
 from store import roster
 from support.errors import InputError
 from support.model import Presence, checked_id
@@ -46,7 +47,7 @@ def add(
     team: Annotated[str, typer.Option()] = "",
     role: Annotated[Role, typer.Option()] = Role.AGENT,
     skill: Annotated[list[str] | None, typer.Option(help="A skill; repeatable.")] = None,
-    capacity: Annotated[float, typer.Option(min=0, help="Capacity units.")] = 12,
+    capacity: Annotated[float, typer.Option(min=0, max=9999, help="Capacity units.")] = 12,
     online: Annotated[bool, typer.Option("--online", help="Is there now.")] = False,
     tenant: Tenant = TENANT,
     as_json: AsJson = False,
@@ -54,8 +55,8 @@ def add(
     """Add an agent, or change one who is there."""
     agent = roster.Agent(
         agent_id=checked_id(agent_id, "agent"),
-        name=name,
-        email=email,
+        name=checked_line(name, "name", MAX_NAME),
+        email=checked_line(email, "email", MAX_NAME),
         team=checked_id(team, "team") if team else "",
         role=str(role),
         skills=tuple(checked_id(s, "skill") for s in skill or ()),

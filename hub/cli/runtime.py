@@ -13,12 +13,13 @@ from temporalio.client import Client
 
 import logs
 from embedded.discovery import Endpoints, resolve
+from embedded.processes import free_port
 from embedded.progress import Lines
 from embedded.search_attributes import register as register_attributes
 from embedded.search_attributes import retain
 from hub.cli.output import AsJson, print_json, print_table, say
-from hub.cli.session import read_settings, run, session
-from settings import Settings
+from hub.cli.session import run, session
+from settings import Settings, read_settings
 from store.migrate import migrate
 from support.model import DEMO_TENANT
 from workflows.connection import connect
@@ -123,7 +124,9 @@ def hub(
     settings = read_settings()
     logs.configure(settings.log_level)
     endpoints = resolve(settings)
-    chosen = {"hub_host": host or settings.hub_host, "hub_port": port or settings.hub_port}
+    wanted = port or settings.hub_port
+    free = free_port(wanted, what="the hub", setting="FLOWHUB_HUB_PORT")
+    chosen = {"hub_host": host or settings.hub_host, "hub_port": free}
     asyncio.run(serve(_addressed(settings, endpoints).model_copy(update=chosen), endpoints))
 
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from psycopg_pool import PoolTimeout
-from pydantic import ValidationError
 
 from embedded.discovery import Endpoints, resolve
 from hub.intake import Gateway
-from settings import Settings
+from settings import Settings, read_settings
 from store.pool import Pool, open_pool
-from support.errors import InputError, RuntimeUnavailableError
+from support.errors import RuntimeUnavailableError
 from support.model import Actor, ActorKind
 from workflows.connection import connect
 
@@ -30,16 +29,6 @@ class Session:
     endpoints: Endpoints
     pool: Pool
     gateway: Gateway
-
-
-def read_settings() -> Settings:
-    """Read the settings; InputError names the variable that is wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"FLOWHUB_{'_'.join(str(part) for part in first['loc'])}".upper()
-        raise InputError(f"setting {name}: {first['msg']}", setting=name) from error
 
 
 @asynccontextmanager

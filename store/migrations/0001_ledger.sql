@@ -54,15 +54,24 @@ create table tickets (
     next_due_at       timestamptz,
     next_deadline     timestamptz,
     next_deadline_is  text        not null default '',
-    parked            text        not null default '',
     decision_seq      bigint      not null,
     pack_version      text        not null default '',
     state             jsonb       not null,
     primary key (tenant, ticket_id)
 );
 -- Queues sort overdue first, then by due, then by age: the lists and the lane counts read this.
+create index tickets_follow_up on tickets (tenant, follow_up_of) where active and follow_up_of <> '';
 create index tickets_active on tickets (tenant, next_due_at, created_at) where active;
-create index tickets_parked on tickets (tenant, changed_at) where parked <> '';
+
+-- What cannot be decided, until it is: also of a ticket that does not exist yet.
+create table parkings (
+    tenant      text        not null,
+    ticket_id   text        not null,
+    trigger_id  text        not null,
+    error       text        not null,
+    parked_at   timestamptz not null default now(),
+    primary key (tenant, ticket_id, trigger_id)
+);
 
 -- The claim row is the truth of ownership, changed only by decide.
 create table claims (

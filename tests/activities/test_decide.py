@@ -10,15 +10,16 @@ from decimal import Decimal
 import psycopg
 import pytest
 import structlog
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.decide import DecideActivities, Rulebook
+from activities.decide import LOOK_AGAIN, DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Parking, Verdict
 from rules.policies_file import load_policies
-from store import ledger, roster, views
+from store import automation, ledger, roster, views
 from store.pool import Pool, open_pool
 from support.actions import Outside
-from support.errors import LedgerError
+from support.errors import LedgerError, RulesEngineError
 from support.model import (
     Actor,
     ActorKind,
@@ -199,7 +200,7 @@ async def test_logs_name_ids_and_no_text(bench: Bench) -> None:
 
 async def test_parking_shows_what_failed(bench: Bench) -> None:
     await bench.decide(created())
-    parking = Parking("acme", "T-1", "RulesEngineError: pack x")
+    parking = Parking("acme", "T-1", "e-9", "RulesEngineError: pack x")
     await ActivityEnvironment().run(bench.activities.park, parking)
     async with bench.pool.connection() as conn:
         ticket = await views.ticket(conn, tenant="acme", ticket_id="T-1")
@@ -211,3 +212,46 @@ async def test_a_lost_connection_is_raised_as_it_comes(bench: Bench) -> None:
     with pytest.raises(psycopg.OperationalError):
         await bench.decide(created())
     assert await bench.count("events") == 0
+
+
+async def test_effects_of_a_decision_whose_answer_was_lost_are_started_later(bench: Bench) -> None:
+    await bench.decide(created())
+    reply = TicketEvent("r-1", EventKind.REPLY, NOW, NOW, KIM, message_ref="r-1.x")
+    lost = await bench.decide(asked(reply, seq=2))
+    assert len(lost.effects) == 1
+    behind = await bench.decide(asked(note("n-1"), seq=2))
+    assert (behind.ahead, behind.effects) == (True, lost.effects)
+    again = await bench.decide(asked(reply, seq=9))
+    assert (again.repeat, again.effects) == (True, lost.effects)
+
+
+async def test_what_automation_would_do_stays_due_while_it_is_stopped(bench: Bench) -> None:
+    await bench.decide(created())
+    for seq, kind in ((2, EventKind.REPLY), (3, EventKind.RESOLVE)):
+        await bench.decide(asked(TicketEvent(str(seq), kind, NOW, NOW, KIM), seq=seq))
+    verdict = await bench.decide(asked(note("n-1"), seq=4))
+    due = verdict.deadline
+    assert due is not None
+    assert due.key == "auto_close"
+    fallen = replace(asked(note("x"), seq=5), event=None, deadline=due, now=due.at)
+    async with bench.pool.connection() as conn:
+        await automation.move(conn, tenant="acme", stopped=True, by="kim", reason="")
+    held = await bench.decide(fallen)
+    assert held.decision_seq == 4
+    assert held.deadline is not None
+    assert held.deadline.at == due.at + LOOK_AGAIN
+    later = replace(fallen, deadline=held.deadline, now=held.deadline.at)
+    assert (await bench.decide(later)).deadline == due
+    async with bench.pool.connection() as conn:
+        await automation.move(conn, tenant="acme", stopped=False, by="kim", reason="")
+    bench.rules.actions = [RuleAction("close-resolved", "close", {})]
+    closed = await bench.decide(replace(fallen, now=held.deadline.at))
+    assert closed.glance is not None
+    assert closed.glance.status == "closed"
+
+
+async def test_an_engine_that_cannot_decide_is_no_reason_to_wait_for_ever(bench: Bench) -> None:
+    bench.rules.failure = RulesEngineError("disagrees, also afresh")
+    with pytest.raises(ApplicationError) as failed:
+        await bench.decide(created())
+    assert failed.value.non_retryable

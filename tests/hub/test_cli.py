@@ -98,16 +98,18 @@ async def test_roster_lanes_and_automation_are_at_hand() -> None:
 
 
 async def test_what_waits_for_a_person_is_listed(at_work: RunningDesk) -> None:
-    assert await answer("parked") == {"tickets": [], "effects": []}
+    assert await answer("parked") == {"triggers": [], "effects": []}
     await answer("ticket", "create", "No sound", "--id", "T-1")
     key = "ticket/x/T-1/1/0"
     async with at_work.pool.connection() as conn:
-        await ledger.park(conn, tenant=at_work.tenant, ticket_id="T-1", error="bad pack")
+        await ledger.park(
+            conn, tenant=at_work.tenant, ticket_id="T-1", trigger_id="e", error="bad pack"
+        )
         row = effects.EffectRow(key, at_work.tenant, "T-1", "notify", {}, datetime.now(UTC))
         await effects.intend(conn, row)
         await effects.settle(conn, action_key=key, state="parked", error="SMTP550")
     found = await answer("parked")
-    assert [t["parked"] for t in found["tickets"]] == ["bad pack"]
+    assert [t["error"] for t in found["triggers"]] == ["bad pack"]
     assert [e["last_error"] for e in found["effects"]] == ["SMTP550"]
     shown = (await flowhub("parked")).stdout
     assert "bad pack" in shown
@@ -139,15 +141,18 @@ async def test_a_file_of_events_is_imported_once(tmp_path: Path) -> None:
         {"ticket_id": "I-1", "event_id": "e-2", "kind": "note", "text": "seen"},
         {"ticket_id": "I-1", "event_id": "e-3", "kind": "resume"},
         {"ticket_id": "I-1", "event_id": "e-4", "kind": "melt"},
+        {"ticket_id": "I-1", "event_id": "e-5", "kind": "ack", "at": "0001-01-01T00:00:00+14:00"},
+        {"ticket_id": "I-1", "event_id": "e-2", "kind": "note", "text": "seen"},
     ]
     file = tmp_path / "events.jsonl"
-    file.write_text("\n".join([*(json.dumps(line) for line in lines), "{broken"]))
+    file.write_text("\n".join([*(json.dumps(line) for line in lines), "{broken", "[" * 100_000]))
     for _ in range(2):
         result = await flowhub("import", str(file), "--json")
         assert result.exit_code == 2
         done = json.loads(result.stdout)
-        assert (done["lines"], done["accepted"], done["refused"], done["undecided"]) == (5, 2, 1, 0)
-        assert [number for number, _ in done["unusable"]] == [4, 5]
+        assert (done["lines"], done["repeated"]) == (8, 1)
+        assert (done["accepted"], done["refused"], done["undecided"]) == (2, 1, 0)
+        assert [number for number, _ in done["unusable"]] == [4, 5, 7, 8]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ async def test_text_of_a_customer_stays_text(page: Page, url: str, pool: Pool) -
     async with pool.connection() as conn:
         await add_ticket(conn, "T-1", subject=ATTACK)
         await add_history(conn, "T-1")
-        await ledger.park(conn, tenant="global", ticket_id="T-1", error=ATTACK)
+        await ledger.park(conn, tenant="global", ticket_id="T-1", trigger_id="e", error=ATTACK)
 
     await page.goto(url)
     await expect(page.locator('[data-ticket="T-1"] .subject')).to_have_text(ATTACK)

@@ -128,9 +128,9 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["close"],
     ),
     (
-        "an unanswered ticket is never closed",
+        "an unanswered ticket is never closed, it comes back",
         {"on": "deadline", "due_kind": "auto_close", "active": False, "unanswered": True},
-        [],
+        ["reopen", "notify owner unanswered", "notify lead unanswered"],
     ),
     ("a lock that expires", {"on": "deadline", "due_kind": "lock_expired", **OWNED}, []),
 ]

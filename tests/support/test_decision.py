@@ -8,7 +8,7 @@ import pytest
 from support.actions import Outcome, Outside
 from support.deadlines import DueKind
 from support.errors import InputError, TicketExistsError, TransitionRefusedError, UnknownTicketError
-from support.model import Channel, EventKind, Priority, TicketStatus, WaitingOn
+from support.model import Actor, ActorKind, Channel, EventKind, Priority, TicketStatus, WaitingOn
 from support.policy import Metric
 from support.standing import SlaState
 from tests.support.deciding import CUSTOMER, MONDAY, Desk, action, created, event
@@ -130,6 +130,19 @@ def test_assignment_takes_the_least_loaded_with_room_and_keeps_the_ranking() -> 
     ranked = decision.actions[0].ranked
     assert [r.agent_id for r in ranked] == ["free", "busy", "full"]
     assert "full" in ranked[-1].rejected
+
+
+@pytest.mark.parametrize("kind", [ActorKind.SYSTEM, ActorKind.RULE])
+def test_a_machine_that_replies_answers_no_clock(kind: ActorKind) -> None:
+    ticket = desk()
+    machine = event(EventKind.REPLY, MONDAY + HOUR, Actor(kind, "connector"))
+    first = next(c for c in ticket.take(machine).clocks if c.metric is Metric.FIRST_RESPONSE)
+    assert first.stopped_at is None
+
+
+def test_a_customer_writes_messages_and_never_replies() -> None:
+    with pytest.raises(InputError, match="customer_message"):
+        desk().take(event(EventKind.REPLY, MONDAY + HOUR, CUSTOMER))
 
 
 def test_nobody_to_assign_is_on_record_and_stops_nothing() -> None:

@@ -10,17 +10,20 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
+from activities.messages import EventResult
 from embedded.temporal_server import RunningTemporal, start_temporal
 from hub.intake import Command, NewTicket, Origin
-from store import automation, effects, ledger, views
+from store import automation, effects, ledger, messages, views
 from support.actions import Outside
 from support.errors import (
+    EventIdReusedError,
     InputError,
     LedgerError,
     RuntimeUnavailableError,
+    TicketExistsError,
     TransitionRefusedError,
 )
-from support.model import Channel, EventKind, Priority, workflow_id
+from support.model import Actor, ActorKind, Channel, EventKind, Priority, workflow_id
 from support.needs import RuleAction
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
 from tests.waiting import eventually
@@ -76,6 +79,149 @@ async def test_an_event_that_cannot_be_decided_parks_and_stops_nobody(desk: Runn
         return bool(found)
 
     assert await eventually(decided)
+
+
+async def test_a_ticket_whose_creation_cannot_be_decided_is_not_lost(desk: RunningDesk) -> None:
+    desk.rules.failure = LedgerError("rules say nonsense")
+    with pytest.raises(RuntimeUnavailableError):
+        await create(desk)
+    async with desk.pool.connection() as conn:
+        parked = await ledger.parked(conn, tenant=desk.tenant)
+    assert [(p.ticket_id, p.trigger_id) for p in parked] == [("T-1", "e-0")]
+    desk.rules.failure = None
+    assert await desk.gateway.retry(desk.tenant, "T-1") == ("e-0",)
+
+    async def there() -> bool:
+        async with desk.pool.connection() as conn:
+            found = await ledger.snapshot(conn, tenant=desk.tenant, ticket_id="T-1")
+        return found is not None
+
+    await eventually(there)
+    async with desk.pool.connection() as conn:
+        assert not await ledger.parked(conn, tenant=desk.tenant)
+
+
+async def test_a_close_does_not_throw_away_what_is_parked(desk: RunningDesk) -> None:
+    await create(desk)
+    desk.rules.failure = LedgerError("rules say nonsense")
+    with pytest.raises(RuntimeUnavailableError):
+        await do(desk, EventKind.NOTE, "n-1", "first")
+    desk.rules.failure = None
+    await do(desk, EventKind.RESOLVE)
+    await do(desk, EventKind.CLOSE)
+    assert await desk.gateway.retry(desk.tenant, "T-1") == ("n-1",)
+    handle = desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-1"))
+    assert await handle.result() == "closed"
+    async with desk.pool.connection() as conn:
+        found = await ledger.outcomes(conn, tenant=desk.tenant, events=[("T-1", "n-1")])
+    assert [o.outcome for o in found] == ["refused"]
+
+
+async def test_what_was_parked_outside_is_sent_by_retry(open_desk: RunningDesk) -> None:
+    await create(open_desk)
+    key = f"{workflow_id(open_desk.tenant, 'T-1')}/9/0"
+    async with open_desk.pool.connection() as conn:
+        row = effects.EffectRow(key, open_desk.tenant, "T-1", "notify", {}, datetime.now(UTC))
+        await effects.intend(conn, row)
+        await effects.settle(conn, action_key=key, state="parked", error="HTTP500")
+    assert await open_desk.gateway.retry(open_desk.tenant, "T-1") == (key,)
+
+    async def sent() -> bool:
+        return open_desk.outside.done == [key]
+
+    await eventually(sent)
+
+
+async def test_one_event_id_is_one_event(desk: RunningDesk) -> None:
+    await create(desk)
+    await do(desk, EventKind.ACK, "e-1")
+    with pytest.raises(EventIdReusedError, match="was a ack"):
+        await do(desk, EventKind.REPLY, "e-1", "this would be lost")
+    await do(desk, EventKind.NOTE, "e-2", "one text")
+    with pytest.raises(EventIdReusedError):
+        await do(desk, EventKind.NOTE, "e-2", "another text")
+
+
+async def test_a_refused_text_is_not_sent_under_a_used_id(desk: RunningDesk) -> None:
+    await create(desk)
+    await do(desk, EventKind.RESOLVE)
+    await do(desk, EventKind.CLOSE)
+    await desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-1")).result()
+    with pytest.raises(TransitionRefusedError):
+        await do(desk, EventKind.REPLY, "r-1", "version one")
+    await do(desk, EventKind.REOPEN)
+    await do(desk, EventKind.REPLY, "r-1", "version two")
+    async with desk.pool.connection() as conn:
+        entries = await views.timeline(conn, tenant=desk.tenant, ticket_id="T-1")
+    said = [e.text.body for e in entries if isinstance(e, views.EventEntry) and e.text]
+    assert said[-1] == "version two"
+
+
+async def test_a_refused_ticket_changes_nobodys_address(desk: RunningDesk) -> None:
+    for email, expected in (("ada@good.example", True), ("eve@evil.example", False)):
+        new = NewTicket(subject="No sound", ticket_id="T-1", customer_email=email)
+        try:
+            await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
+        except TicketExistsError:
+            assert not expected
+    async with desk.pool.connection() as conn:
+        customer = await messages.customer_of(conn, tenant=desk.tenant, ticket_id="T-1")
+    assert customer is not None
+    assert customer.email == "ada@good.example"
+
+
+async def test_a_repeated_create_makes_one_ticket(desk: RunningDesk) -> None:
+    results = [
+        await desk.gateway.create(
+            desk.tenant, NewTicket(subject="No sound"), actor=CUSTOMER, source="api", event_id="c-1"
+        )
+        for _ in range(2)
+    ]
+    assert results[0] == results[1]
+
+
+async def test_messages_after_close_go_to_one_follow_up_that_knows_the_ticket(
+    desk: RunningDesk,
+) -> None:
+    new = NewTicket(
+        subject="No sound", ticket_id="T-1", priority=Priority.URGENT, skills=("hifi",), tier="gold"
+    )
+    await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
+    await do(desk, EventKind.RESOLVE)
+    await do(desk, EventKind.CLOSE)
+    await desk.client.get_workflow_handle(workflow_id(desk.tenant, "T-1")).result()
+
+    async def write(event_id: str) -> EventResult:
+        message = Command(EventKind.CUSTOMER_MESSAGE, text="It is back")
+        return await desk.gateway.command(
+            desk.tenant, "T-1", message, actor=CUSTOMER, source="mail", event_id=event_id
+        )
+
+    first = await write("m-1")
+    assert (first.priority, (await write("m-2")).ticket_id) == ("urgent", first.ticket_id)
+    await do(desk, EventKind.REOPEN)
+    assert await write("m-1") == first
+
+
+@pytest.mark.parametrize("who", ["kim@acme.example", "Kim Andersson", ""])
+async def test_actors_are_named_by_reference(desk: RunningDesk, who: str) -> None:
+    await create(desk)
+    with pytest.raises(InputError, match="actor"):
+        await desk.gateway.command(
+            desk.tenant,
+            "T-1",
+            Command(EventKind.ACK),
+            actor=Actor(ActorKind.AGENT, who),
+            source="x",
+        )
+
+
+@pytest.mark.parametrize("event_id", ["auto.1.0", "failed.r-1"])
+async def test_ids_of_the_hub_itself_are_not_taken_from_outside(
+    desk: RunningDesk, event_id: str
+) -> None:
+    with pytest.raises(InputError, match="own"):
+        await do(desk, EventKind.NOTE, event_id, "text")
 
 
 async def test_a_database_that_is_away_only_delays(desk: RunningDesk) -> None:
@@ -269,6 +415,8 @@ async def test_a_long_life_continues_as_new_and_repeats_still_get_the_first_resu
             return (await handle.describe()).run_id != run_id
 
         assert await eventually(continued)
+        kinds = [e.event_type for e in (await handle.fetch_history()).events]
+        assert EventType.EVENT_TYPE_TIMER_STARTED in kinds
         assert await do(desk, EventKind.NOTE, "n-0", "first") == first
         assert (await ticket(desk)).decision_seq == 26
 
