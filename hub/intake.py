@@ -216,7 +216,7 @@ class Gateway:
     async def _first_result(self, start: TicketStart, event: TicketEvent) -> EventResult | None:
         async with self._pool.connection() as conn:
             kept = await ledger.first_result(
-                conn, tenant=start.tenant, ticket_id=start.ticket_id, event_id=_update_id(event)
+                conn, tenant=start.tenant, ticket_id=start.ticket_id, event_id=event.event_id
             )
         if kept is None:
             return None
