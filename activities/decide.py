@@ -14,9 +14,10 @@ from activities.messages import DecideInput, EffectRef, EventResult, Parking, Ve
 from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
-from store import effects, ledger, messages
+from store import breaches, effects, ledger, messages
 from store.pool import Connection, Pool
 from support.actions import AutoMessage, EffectKind, Outside
+from support.corrections import CorrectionKind
 from support.deadlines import upcoming
 from support.decision import Deadline, Decision, Request, decide
 from support.errors import EventIdReusedError, FlowHubError, InputError, LedgerError
@@ -234,12 +235,15 @@ class DecideActivities:
             await ledger.unpark(
                 conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
             )
+            for undone in decision.corrections:
+                if undone.kind is CorrectionKind.WITHDRAWN and undone.before is not None:
+                    await breaches.withdraw_breach(conn, key, (undone.metric, undone.before), seq)
             for breach in decision.new_breaches:
                 what = (str(breach.metric), breach.cycle, breach.due_at)
-                await ledger.write_breach(conn, key, what, str(breach.cause), seq)
+                await breaches.write_breach(conn, key, what, str(breach.cause), seq)
             for step in decision.new_steps:
                 fired = (str(step.metric), step.cycle, step.fraction, step.due_at)
-                await ledger.write_escalation(conn, key, seq, fired, lateness_s)
+                await breaches.write_escalation(conn, key, seq, fired, lateness_s)
             for text in texts:
                 await messages.add(conn, text)
             for effect in decision.effects:

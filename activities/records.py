@@ -20,6 +20,7 @@ from activities.messages import (
 from store.effects import EffectRow
 from store.ledger import DecisionRow, EventRow, TicketRow
 from support.actions import ActionRecord, Effect
+from support.corrections import Correction
 from support.deadlines import Due
 from support.decision import Decision
 from support.errors import FlowHubError
@@ -39,6 +40,7 @@ _VERDICT = TypeAdapter(Verdict)
 _RESULT = TypeAdapter(EventResult)
 _ACTIONS = TypeAdapter(tuple[ActionRecord, ...])
 _TRACE = TypeAdapter(tuple[RuleTrace, ...])
+_CORRECTIONS = TypeAdapter(tuple[Correction, ...])
 
 T = TypeVar("T")
 
@@ -154,6 +156,7 @@ def digest_of(decision: Decision) -> str:
         "trace": _dump(_TRACE, decision.trace),
         "actions": _dump(_ACTIONS, decision.actions),
         "clocks": [clock_form(clock, decision.at) for clock in decision.clocks],
+        "corrections": _dump(_CORRECTIONS, decision.corrections),
         "state": _dump(_STATE, decision.state),
         "pack": decision.pack_version,
     }
@@ -208,6 +211,7 @@ def decision_row(asked: DecideInput, decision: Decision, verdict: Verdict) -> De
         trace=_dump(_TRACE, decision.trace),
         actions=_dump(_ACTIONS, decision.actions),
         clocks=[clock_form(clock, decision.at) for clock in decision.clocks],
+        corrections=_dump(_CORRECTIONS, decision.corrections),
         digest=verdict.digest,
         result=_dump(_VERDICT, verdict),
     )

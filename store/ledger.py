@@ -156,16 +156,17 @@ class DecisionRow:
     clocks: Sequence[Mapping[str, Any]]
     digest: str
     result: Mapping[str, Any]
+    corrections: Sequence[Mapping[str, Any]] = ()
 
 
 _DECISION = """
 insert into decisions (workflow_id, decision_seq, tenant, ticket_id, run_id, trigger_id, trigger,
                        nominal_at, lateness_s, pack_name, pack_version, policy_version, inputs,
-                       fired, trace, actions, clocks, digest, result)
+                       fired, trace, actions, clocks, corrections, digest, result)
 values (%(workflow_id)s, %(decision_seq)s, %(tenant)s, %(ticket_id)s, %(run_id)s, %(trigger_id)s,
         %(trigger)s, %(nominal_at)s, %(lateness_s)s, %(pack_name)s, %(pack_version)s,
         %(policy_version)s, %(inputs)s, %(fired)s, %(trace)s, %(actions)s, %(clocks)s,
-        %(digest)s, %(result)s)
+        %(corrections)s, %(digest)s, %(result)s)
 """
 
 
@@ -257,36 +258,6 @@ async def write_decision(conn: Connection, row: DecisionRow) -> None:
 async def write_ticket(conn: Connection, row: TicketRow) -> None:
     """Add or replace the projection and snapshot of a ticket."""
     await conn.execute(_TICKET, _params(row))
-
-
-_BREACH = """
-insert into breaches (tenant, ticket_id, metric, cycle, due_at, cause, decision_seq)
-values (%s, %s, %s, %s, %s, %s, %s)
-on conflict do nothing
-"""
-_ESCALATION = """
-insert into escalations (tenant, ticket_id, decision_seq, metric, cycle, fraction, due_at,
-                         lateness_s)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
-"""
-
-
-async def write_breach(
-    conn: Connection, key: tuple[str, str], what: tuple[str, int, datetime], cause: str, seq: int
-) -> None:
-    """Record a breach of (tenant, ticket): `what` is metric, cycle and due."""
-    await conn.execute(_BREACH, (*key, *what, cause, seq))
-
-
-async def write_escalation(
-    conn: Connection,
-    key: tuple[str, str],
-    seq: int,
-    step: tuple[str, int, float, datetime],
-    lateness_s: float,
-) -> None:
-    """Record a fired step: metric, cycle, fraction and due, and how late it was."""
-    await conn.execute(_ESCALATION, (*key, seq, *step, lateness_s))
 
 
 _PARK = """

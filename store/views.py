@@ -209,7 +209,10 @@ class EventEntry:
 
 @dataclass(frozen=True, slots=True)
 class DecisionEntry:
-    """What was decided, by which rules, why the others did not fire, and what came of it."""
+    """What was decided, by which rules, why the others did not fire, and what came of it.
+
+    `corrections`: what a late event put right.
+    """
 
     seq: int
     at: datetime
@@ -225,6 +228,7 @@ class DecisionEntry:
     trace: Sequence[Mapping[str, Any]]
     actions: Sequence[Mapping[str, Any]]
     clocks: Sequence[Mapping[str, Any]]
+    corrections: Sequence[Mapping[str, Any]]
     digest: str
     kind: str = "decision"
 
@@ -257,13 +261,14 @@ class EffectEntry:
 
 @dataclass(frozen=True, slots=True)
 class BreachEntry:
-    """A target that was missed at `at`."""
+    """A target that was missed at `at`; `withdrawn_seq` is the decision that disproved it."""
 
     seq: int
     at: datetime
     metric: str
     cycle: int
     cause: str
+    withdrawn_seq: int | None
     kind: str = "breach"
 
 
@@ -300,7 +305,8 @@ select coalesce(e.decision_seq,
 """
 _DECISIONS = """
 select decision_seq as seq, nominal_at as at, trigger_id, trigger, decided_at, lateness_s,
-       pack_name, pack_version, policy_version, inputs, fired, trace, actions, clocks, digest
+       pack_name, pack_version, policy_version, inputs, fired, trace, actions, clocks, corrections,
+       digest
   from decisions
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s and decision_seq > %(since)s
 """
@@ -317,7 +323,7 @@ select action_key, created_at as at, kind as name, state, attempts, last_error, 
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s
 """
 _BREACHES = """
-select decision_seq as seq, due_at as at, metric, cycle, cause
+select decision_seq as seq, due_at as at, metric, cycle, cause, withdrawn_seq
   from breaches
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s and decision_seq > %(since)s
 """

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from support.calendar import BusinessCalendar
+from support.corrections import Correction
 from support.errors import FlowHubError
 from support.lifecycle import advance
 from support.model import (
@@ -111,6 +112,7 @@ class Work:
     outside: Outside
     macros: Mapping[str, tuple[RuleAction, ...]]
     about_breach: bool = False
+    corrections: tuple[Correction, ...] = ()
     records: list[ActionRecord] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     messages: list[AutoMessage] = field(default_factory=list)

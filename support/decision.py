@@ -20,10 +20,11 @@ from support.actions import (
     perform,
     queue_effect,
 )
+from support.corrections import Correction, correct, with_terms
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
-from support.lifecycle import advance, check_time, nominal, opened
+from support.lifecycle import advance, check_time, counts_at, nominal, opened
 from support.model import EventKind, TicketEvent
 from support.needs import Answer, Fact, Need, Param, RuleAction, RuleTrace, claim, evaluate
 from support.policy import Metric, PolicyBook, Terms
@@ -33,8 +34,6 @@ from support.sla import (
     Clock,
     Clocks,
     ClockState,
-    Mark,
-    MarkKind,
     breach_of,
     compute,
     recorded,
@@ -96,12 +95,13 @@ class Decision:
     messages: tuple[AutoMessage, ...]
     new_breaches: tuple[Breach, ...]
     new_steps: tuple[StepRecord, ...]
+    corrections: tuple[Correction, ...] = ()
 
 
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
     """Decide `request`. Raises InputError kinds for what is refused; then nothing has changed."""
     due, work = yield from _begin(request)
-    before = request.state or work.state
+    known = work.state
     terms, clocks = _reckon(request.book, work, due)
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
@@ -131,8 +131,9 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         actions=tuple(work.records),
         effects=tuple(work.effects),
         messages=tuple(work.messages),
-        new_breaches=tuple(b for b in work.state.breaches if b not in before.breaches),
-        new_steps=tuple(s for s in work.state.steps if s not in before.steps),
+        new_breaches=work.state.breaches[len(known.breaches) :],
+        new_steps=work.state.steps[len(known.steps) :],
+        corrections=work.corrections,
     )
 
 
@@ -178,15 +179,18 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
         raise UnknownTicketError(
             f"there is no ticket {request.ticket_id} in {request.tenant}: create it first"
         )
+    at = counts_at(request.state, trigger, at)
     follow_up = request.book.office.add(at, FOLLOW_UP_AFTER)
     state = advance(request.state, trigger, at, follow_up)
+    state, corrections = correct(request.state, state, request.book, trigger, at)
     if trigger.kind is EventKind.ASSIGN and trigger.assignee:
         yield from _claim_by_hand(state, request.state.owner)
-    work = _work(request, state, at)
+    work = _work(request, state, state.last_at)
+    work.corrections = corrections
     if trigger.kind is EventKind.REPLY and state.channel in request.outside.reply:
         _send(work, trigger)
     if trigger.kind is EventKind.ASSIGN and trigger.assignee and trigger.lock:
-        until = work.calendar.add(at, OWNER_LOCK)
+        until = work.calendar.add(work.at, OWNER_LOCK)
         work.state = replace(work.state, locked_until=until)
     return None, work
 
@@ -244,16 +248,11 @@ def _reckon(book: PolicyBook, work: Work, due: Due | None) -> tuple[Terms, Clock
     """Put the terms in force that the ticket has now, and record what is past due under them."""
     state, terms = work.state, book.choose(work.state.traits)
     if terms.key != state.terms_key:
-        mark = Mark(at=work.at, kind=MarkKind.TERMS, terms=terms.key)
-        state = replace(
-            state,
-            terms_key=terms.key,
-            policy_version=book.version,
-            marks=(*state.marks, mark),
-        )
+        state = with_terms(state, terms.key, work.at)
+        state = replace(state, terms_key=terms.key, policy_version=book.version)
     clocks = compute(state.marks, book, work.at)
     missed = tuple(
-        breach_of(clock)
+        breach_of(clock, work.at)
         for clock in clocks
         if not recorded(clock, state.breaches) and _missed(clock, due, work.at)
     )

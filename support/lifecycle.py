@@ -10,10 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 from support.errors import ImplausibleTimeError, InputError
 from support.escalation import Acknowledgement
+from support.marks import (
+    Mark,
+    MarkKind,
+    in_order,
+    last_status,
+    next_after,
+    status_at,
+    status_before,
+)
 from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus
-from support.sla import Mark, MarkKind
 from support.ticket import TicketState, Waiting
-from support.transitions import check, refuse
+from support.transitions import ALLOWED, check, refuse
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
@@ -36,9 +44,25 @@ def check_time(event: TicketEvent) -> None:
 
 
 def nominal(state: TicketState | None, event: TicketEvent, now: datetime) -> datetime:
-    """Instant at which the event counts: when it happened, kept between the last one and `now`."""
+    """Instant at which the event happened, kept between the ticket's creation and `now`.
+
+    It may lie before the ticket's last instant: then the event is late, and counts where it
+    belongs.
+    """
     at = min(event.occurred_at, now)
-    return at if state is None else max(at, state.last_at)
+    return at if state is None else max(at, state.created_at)
+
+
+def counts_at(state: TicketState, event: TicketEvent, at: datetime) -> datetime:
+    """Instant at which the event counts: `at`, or the last one where it was not possible at `at`.
+
+    Raises TransitionRefusedError where it is possible at neither.
+    """
+    late = at < state.last_at and state.status is not TicketStatus.CLOSED
+    if late and event.kind in ALLOWED[status_at(state.marks, at)]:
+        return at
+    check(state.status, event.kind)
+    return max(at, state.last_at)
 
 
 def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> TicketState:
@@ -67,15 +91,33 @@ def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> Tic
     )
 
 
-def with_status(state: TicketState, status: TicketStatus, at: datetime, ref: str) -> TicketState:
-    """Move to `status`, leaving the mark that the clocks read; the same status changes nothing."""
-    if status is state.status:
+def with_status(
+    state: TicketState, status: TicketStatus, at: datetime, ref: str, *, takes_back: bool = False
+) -> TicketState:
+    """Move to `status` at `at`, leaving the mark that the clocks read.
+
+    The status in force at `at` again changes nothing, unless it is another wait. What was marked
+    later goes on: a late event changes the past and not where the ticket stands, unless a customer
+    wrote after it. `takes_back` says that it came after all that happened to the status at the same
+    instant.
+    """
+    before = last_status(state.marks, at)
+    waits = status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL)
+    if not waits and status is (before.status if before is not None else TicketStatus.NEW):
         return state
-    mark = Mark(at=at, kind=MarkKind.STATUS, event_id=ref, status=status)
+    turn = before.turn + takes_back if before is not None and before.at == at else 0
+    mark = Mark(at=at, kind=MarkKind.STATUS, event_id=ref, status=status, turn=turn)
+    marks = (*state.marks, mark)
+    follower = next_after(mark, marks)
+    if follower is not None and follower.kind is MarkKind.CUSTOMER_MESSAGE:
+        opened_again = Mark(follower.at, MarkKind.STATUS, follower.event_id, TicketStatus.OPEN)
+        marks = marks if status is TicketStatus.OPEN else (*marks, opened_again)
+    if last_status(marks) is not mark:
+        return replace(state, marks=marks, status=status_at(marks))
     return replace(
         state,
         status=status,
-        marks=(*state.marks, mark),
+        marks=marks,
         waiting=None,
         resolved_at=at if status is TicketStatus.RESOLVED else state.resolved_at,
         closed_at=at if status is TicketStatus.CLOSED else None,
@@ -85,29 +127,43 @@ def with_status(state: TicketState, status: TicketStatus, at: datetime, ref: str
 def advance(
     state: TicketState, event: TicketEvent, at: datetime, follow_up_default: datetime
 ) -> TicketState:
-    """Return the state after `event` at the nominal instant `at`.
+    """Return the state after `event` at `at`, which `counts_at` allows.
 
     `follow_up_default` is when an internal wait without a date is followed up. Raises
     TransitionRefusedError or InputError; the state given is never changed.
     """
-    check(state.status, event.kind)
-    step = _STEPS[event.kind]
-    return replace(step(state, event, at, follow_up_default), last_at=at)
+    at = counts_at(state, event, at)
+    after = _STEPS[event.kind](state, event, at, follow_up_default)
+    return replace(after, last_at=max(at, state.last_at))
 
 
 def _customer_message(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
     mark = Mark(at=at, kind=MarkKind.CUSTOMER_MESSAGE, event_id=event.event_id)
-    reopening = state.status is TicketStatus.RESOLVED
-    if state.status is not TicketStatus.NEW:
-        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    status = state.status
+    after = replace(state, customer_wrote_at=_later(state.customer_wrote_at, at))
+    if status_at(state.marks, at) is not TicketStatus.NEW:
+        after = with_status(after, TicketStatus.OPEN, at, event.event_id)
+    unseen = at < state.last_at and after.unanswered
+    if unseen and after.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.RESOLVED):
+        after = with_status(
+            after, TicketStatus.OPEN, state.last_at, event.event_id, takes_back=True
+        )
+    reopening = status is TicketStatus.RESOLVED and after.active
     return replace(
-        state,
-        marks=(*state.marks, mark),
-        customer_wrote_at=at,
+        after,
+        marks=(*after.marks, mark),
         reopen_count=state.reopen_count + reopening,
     )
+
+
+def _later(known: datetime | None, at: datetime) -> datetime:
+    return at if known is None else max(known, at)
+
+
+def _acknowledged(state: TicketState, at: datetime) -> tuple[Acknowledgement, ...]:
+    return tuple(sorted((*state.acks, Acknowledgement(at=at)), key=lambda ack: ack.at))
 
 
 def _reply(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
@@ -115,14 +171,14 @@ def _reply(state: TicketState, event: TicketEvent, at: datetime, _default: datet
         raise InputError("a customer does not reply: send a customer_message")
     if event.automatic or event.actor.kind is not ActorKind.AGENT:
         return replace(state, auto_messages=(*state.auto_messages[-7:], at))
-    if state.status is TicketStatus.NEW:
+    if status_at(state.marks, at) is TicketStatus.NEW:
         state = with_status(state, TicketStatus.OPEN, at, event.event_id)
     mark = Mark(at=at, kind=MarkKind.REPLY, event_id=event.event_id)
     return replace(
         state,
         marks=(*state.marks, mark),
-        replied_at=at,
-        acks=(*state.acks, Acknowledgement(at=at)),
+        replied_at=_later(state.replied_at, at),
+        acks=_acknowledged(state, at),
     )
 
 
@@ -136,7 +192,7 @@ def _assign(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
     moved = state.owner not in ("", event.assignee)
-    if event.assignee and state.status is TicketStatus.NEW:
+    if event.assignee and status_at(state.marks, at) is TicketStatus.NEW:
         state = with_status(state, TicketStatus.OPEN, at, event.event_id)
     return replace(
         state,
@@ -149,15 +205,18 @@ def _assign(
 def _ack(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if event.actor.kind is not ActorKind.AGENT:
         raise InputError("only an agent can acknowledge: automation and customers never do")
-    return replace(state, acks=(*state.acks, Acknowledgement(at=at)))
+    return replace(state, acks=_acknowledged(state, at))
 
 
 def _priority(
-    state: TicketState, event: TicketEvent, _at: datetime, _default: datetime
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
     if event.priority is None:
         raise InputError("a priority event needs the new priority: low, normal, high or urgent")
-    return replace(state, priority=event.priority)
+    mark = Mark(at, MarkKind.PRIORITY, event.event_id, priority=event.priority)
+    marks = (*state.marks, mark)
+    last = [m for m in in_order(marks) if m.kind is MarkKind.PRIORITY][-1]
+    return replace(state, marks=marks, priority=last.priority or event.priority)
 
 
 def _wait(
@@ -166,7 +225,8 @@ def _wait(
     if event.status not in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL):
         raise InputError("a wait event needs the status waiting_customer or waiting_internal")
     if event.status is TicketStatus.WAITING_CUSTOMER:
-        if state.unanswered:
+        wrote = state.customer_wrote_at
+        if state.unanswered and wrote is not None and wrote <= at:
             raise refuse(
                 state.status,
                 event.kind,
@@ -184,13 +244,19 @@ def _wait(
             on=event.waiting_on,
             ref=event.waiting_ref,
         )
-    return replace(with_status(state, event.status, at, event.event_id), waiting=waiting)
+    after = with_status(state, event.status, at, event.event_id)
+    newer = after.waiting is None or after.waiting.since <= at
+    if after.status is not event.status or not newer:
+        return after
+    return replace(after, waiting=waiting)
 
 
 def _resume(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    return with_status(state, TicketStatus.OPEN, at, event.event_id)
+    waits = (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL)
+    waited = status_before(state.marks, at) in waits
+    return with_status(state, TicketStatus.OPEN, at, event.event_id, takes_back=not waited)
 
 
 def _resolve(
@@ -202,7 +268,7 @@ def _resolve(
 def _reopen(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    reopened = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    reopened = with_status(state, TicketStatus.OPEN, at, event.event_id, takes_back=True)
     return replace(reopened, reopen_count=state.reopen_count + 1)
 
 
@@ -225,7 +291,7 @@ def _reply_failed(
     arrived = [m.at for m in state.marks if m.kind is MarkKind.REPLY and m.event_id not in voided]
     state = replace(state, marks=(*state.marks, void), replied_at=max(arrived, default=None))
     if state.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.RESOLVED):
-        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+        state = with_status(state, TicketStatus.OPEN, at, event.event_id, takes_back=True)
     return state
 
 

@@ -12,34 +12,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from support.calendar import BusinessCalendar
+from support.marks import Mark, MarkKind, in_order
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
 
-
-class MarkKind(StrEnum):
-    """What clocks react to."""
-
-    CREATED = "created"
-    CUSTOMER_MESSAGE = "customer_message"
-    REPLY = "reply"
-    STATUS = "status"
-    TERMS = "terms"
-    VOID = "void"
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One thing that clocks react to. `event_id` of a VOID names the reply that did not arrive.
-
-    `answered`: the agent who created the ticket was speaking with the customer.
-    """
-
-    at: datetime
-    kind: MarkKind
-    event_id: str = ""
-    status: TicketStatus | None = None
-    terms: str = ""
-    answered: bool = False
+__all__ = (
+    "Breach",
+    "BreachCause",
+    "Clock",
+    "ClockState",
+    "Clocks",
+    "Mark",
+    "MarkKind",
+    "Segment",
+    "breach_of",
+    "compute",
+    "missed",
+    "recorded",
+)
 
 
 class ClockState(StrEnum):
@@ -108,28 +98,43 @@ class BreachCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A clock that was unmet after `due_at`; once recorded it stays."""
+    """A clock that was unmet after `due_at`; once recorded it stays.
+
+    `found_at` is the instant of the decision that found it. `withdrawn`: late evidence says that
+    the target was kept after all; it stays on record and counts no more.
+    """
 
     metric: Metric
     cycle: int
     due_at: datetime
     cause: BreachCause
+    found_at: datetime | None = None
+    withdrawn: bool = False
 
 
-def breach_of(clock: Clock) -> Breach:
+def breach_of(clock: Clock, found_at: datetime | None = None) -> Breach:
     """Record for a clock that is past its due."""
     assert clock.due is not None  # noqa: S101  a clock without due is never past it
     forced = clock.due < clock.terms_since
     cause = BreachCause.TERMS_CHANGED if forced else BreachCause.TIME
-    return Breach(clock.metric, clock.cycle, clock.due, cause)
+    return Breach(clock.metric, clock.cycle, clock.due, cause, found_at)
 
 
 def recorded(clock: Clock, breaches: Iterable[Breach]) -> bool:
-    """Whether a breach of this clock at its due, or later, is on record."""
+    """Whether a breach of this clock at its due, or later, is on record and stands."""
     return clock.due is not None and any(
-        (b.metric, b.cycle) == (clock.metric, clock.cycle) and b.due_at >= clock.due
+        (b.metric, b.cycle) == (clock.metric, clock.cycle)
+        and b.due_at >= clock.due
+        and not b.withdrawn
         for b in breaches
     )
+
+
+def missed(clock: Clock, at: datetime) -> bool:
+    """Whether it stood unmet at its due, once the events of the instant `at` are all known."""
+    if clock.due is None or clock.due > at:
+        return False
+    return clock.stopped_at is None or clock.stopped_at > clock.due
 
 
 def compute(marks: Sequence[Mark], book: PolicyBook, at: datetime) -> Clocks:
@@ -139,13 +144,8 @@ def compute(marks: Sequence[Mark], book: PolicyBook, at: datetime) -> Clocks:
     """
     terms = book.terms
     gone = {m.event_id for m in marks if m.kind is MarkKind.VOID}
-    line = sorted(
-        (
-            m
-            for m in marks
-            if m.at <= at and (m.kind is not MarkKind.REPLY or m.event_id not in gone)
-        ),
-        key=lambda mark: mark.at,
+    line = in_order(
+        m for m in marks if m.at <= at and (m.kind is not MarkKind.REPLY or m.event_id not in gone)
     )
     if not line:
         return ()

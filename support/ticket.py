@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from support.escalation import Acknowledgement, StepRecord
+from support.marks import Mark
 from support.model import Channel, Priority, TicketStatus, WaitingOn
 from support.policy import Traits
-from support.sla import Breach, Mark
+from support.sla import Breach
 
 UNITS: dict[TicketStatus, Decimal] = {
     TicketStatus.NEW: Decimal(1),
@@ -84,6 +85,11 @@ class TicketState:
         """The customer wrote last: no public reply since."""
         wrote = self.customer_wrote_at
         return wrote is not None and (self.replied_at is None or self.replied_at < wrote)
+
+    @property
+    def missed(self) -> tuple[Breach, ...]:
+        """Breaches that stand: all on record but the withdrawn."""
+        return tuple(breach for breach in self.breaches if not breach.withdrawn)
 
     @property
     def units(self) -> Decimal:

@@ -150,7 +150,8 @@ def _line(entry: views.Entry) -> tuple[object, str, str]:
         case views.EffectEntry():
             return entry.at, f"{entry.name}: {entry.state}", entry.last_error
         case views.BreachEntry():
-            return entry.at, "breach", f"{entry.metric} ({entry.cause})"
+            why = f"withdrawn by {entry.withdrawn_seq}" if entry.withdrawn_seq else entry.cause
+            return entry.at, "breach", f"{entry.metric} ({why})"
         case views.EscalationEntry():
             return entry.at, "escalation step", f"{entry.metric} at {entry.fraction:.0%}"
 

@@ -126,7 +126,7 @@ def make_report(log: Log, course: Course, ended: Ended, by: Versions) -> Report:
         decisions=sum(ended.decisions.values()),
         escalations=steps.total(),
         escalations_by_step=dict(sorted(steps.items(), key=lambda item: float(item[0]))),
-        breaches=sum(len(state.breaches) for state in states.values()),
+        breaches=sum(len(state.missed) for state in states.values()),
         priorities=_priorities(log, states),
         assignments=_assignments(course.comparison, ended),
         early_warning=warning if isinstance(warning, EarlyWarning) else None,
@@ -143,13 +143,13 @@ def _priorities(log: Log, states: Mapping[str, TicketState]) -> tuple[PriorityLi
 
 
 def _priority(priority: Priority, states: Sequence[TicketState], missed: set[str]) -> PriorityLine:
-    metrics = Counter(str(breach.metric) for state in states for breach in state.breaches)
+    metrics = Counter(str(breach.metric) for state in states for breach in state.missed)
     return PriorityLine(
         priority=str(priority),
         tickets=len(states),
         escalations=sum(len(state.steps) for state in states),
         breaches=metrics.total(),
-        breached_tickets=sum(bool(state.breaches) for state in states),
+        breached_tickets=sum(bool(state.missed) for state in states),
         breaches_by_metric=dict(sorted(metrics.items())),
         missed=sum(state.ticket_id in missed for state in states),
     )

@@ -146,7 +146,7 @@ def _flagged_at(state: TicketState, metrics: frozenset[Metric]) -> datetime | No
     breaches = [
         breach.due_at
         for breach in state.breaches
-        if breach.metric in metrics and breach.cause is BreachCause.TIME
+        if breach.metric in metrics and breach.cause is BreachCause.TIME and not breach.withdrawn
     ]
     return min([*steps, *breaches], default=None)
 

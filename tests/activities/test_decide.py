@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
@@ -255,3 +255,22 @@ async def test_an_engine_that_cannot_decide_is_no_reason_to_wait_for_ever(bench:
     with pytest.raises(ApplicationError) as failed:
         await bench.decide(created())
     assert failed.value.non_retryable
+
+
+async def test_a_late_reply_withdraws_a_breach_and_the_ledger_keeps_both(bench: Bench) -> None:
+    ahead = (await bench.decide(created())).deadline
+    seq = 1
+    while ahead is not None and seq < 4:
+        seq += 1
+        due = replace(asked(note("x"), seq=seq), event=None, deadline=ahead, now=ahead.at)
+        ahead = (await bench.decide(due)).deadline
+    assert ahead is not None
+    at = NOW + timedelta(hours=7)
+    reply = TicketEvent("late-1", EventKind.REPLY, at, ahead.at, KIM)
+    await bench.decide(replace(asked(reply, seq=seq + 1), now=ahead.at))
+    async with bench.pool.connection() as conn:
+        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
+    breach = next(e for e in entries if isinstance(e, views.BreachEntry))
+    assert (breach.metric, breach.withdrawn_seq) == ("first_response", seq + 1)
+    last = [e for e in entries if isinstance(e, views.DecisionEntry)][-1]
+    assert {c["kind"] for c in last.corrections} == {"placed", "withdrawn"}

@@ -1,0 +1,150 @@
+"""Late events: what is put right when one is taken after the instant at which it happened.
+
+Its marks already stand where they belong. Here the policies in force after it are put right,
+exchanges get their numbers again, and breaches that it disproves are withdrawn. Every change of
+what was known before becomes a `Correction`, which is stored with the decision.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from support.marks import Mark, MarkKind, in_order, place_of
+from support.model import EventKind, TicketEvent
+from support.policy import Metric, PolicyBook
+from support.sla import Breach, Clock, Clocks, compute, missed
+from support.ticket import TicketState
+
+Exchange = tuple[Metric, int]
+
+
+class CorrectionKind(StrEnum):
+    """What was put right."""
+
+    PLACED = "placed"
+    DEADLINE = "deadline"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One thing put right.
+
+    `before` and `after` are the ticket's last instant and that of the event (placed), the two
+    deadlines (deadline), or the breached due and nothing (withdrawn).
+    """
+
+    kind: CorrectionKind
+    event_id: str
+    before: datetime | None
+    after: datetime | None
+    metric: str = ""
+    cycle: int = 0
+
+
+def with_terms(state: TicketState, key: str, at: datetime) -> TicketState:
+    """Put the policy `key` in force from `at` on; at one instant only the last one was ever."""
+    marks = tuple(m for m in state.marks if m.kind is not MarkKind.TERMS or m.at != at)
+    if key != _terms_before(marks, at):
+        marks = (*marks, Mark(at=at, kind=MarkKind.TERMS, terms=key))
+    return replace(state, marks=marks)
+
+
+def _terms_before(marks: tuple[Mark, ...], at: datetime) -> str:
+    """Key of the policy in force just before `at`; empty before the first."""
+    known = [m for m in in_order(marks) if m.kind is MarkKind.TERMS and m.at < at]
+    return known[-1].terms if known else ""
+
+
+def with_late_priority(
+    state: TicketState, event: TicketEvent, at: datetime, book: PolicyBook
+) -> TicketState:
+    """Put the policy of a late change of priority in force from `at` to the next such change."""
+    changes = [m for m in in_order(state.marks) if m.kind is MarkKind.PRIORITY]
+    own = next((m for m in changes if m.event_id == event.event_id), None)
+    if event.kind is not EventKind.PRIORITY or own is None or own.priority is None:
+        return state
+    traits = replace(state.traits, priority=own.priority)
+    corrected = with_terms(state, book.choose(traits).key, at)
+    later = next((m for m in changes if place_of(m) > place_of(own)), None)
+    if later is None:
+        return corrected
+    since = (m.at for m in state.marks if m.kind is MarkKind.TERMS and at < m.at <= later.at)
+    if any(since):
+        return corrected
+    return with_terms(corrected, _terms_before(state.marks, later.at), later.at)
+
+
+def correct(
+    before: TicketState, after: TicketState, book: PolicyBook, event: TicketEvent, at: datetime
+) -> tuple[TicketState, tuple[Correction, ...]]:
+    """Return the state put right after `event`, which happened at `at`, and what was changed.
+
+    Nothing changes unless it happened at or before the ticket's last instant.
+    """
+    if at > before.last_at or not before.terms_key:
+        return after, ()
+    found: list[Correction] = []
+    late = at < before.last_at
+    if late:
+        after = with_late_priority(after, event, at, book)
+        placed = Correction(CorrectionKind.PLACED, event.event_id, before.last_at, at)
+        found.append(placed)
+        old = compute(before.marks, book, before.last_at)
+        new = compute(after.marks, book, before.last_at)
+        numbers = _numbers(old, new)
+        after = _renumbered(after, numbers)
+        found.extend(_moved(old, new, numbers, event.event_id))
+    breaches = tuple(_judged(b, after, book, at) for b in after.breaches)
+    found.extend(
+        Correction(CorrectionKind.WITHDRAWN, event.event_id, b.due_at, None, str(b.metric), b.cycle)
+        for known, b in zip(after.breaches, breaches, strict=True)
+        if b.withdrawn and not known.withdrawn
+    )
+    return replace(after, breaches=breaches), tuple(found)
+
+
+def _numbers(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:
+    """Say which exchange each one is now: the last that had begun when it began."""
+    return {
+        (clock.metric, clock.cycle): (clock.metric, now[-1].cycle)
+        for clock in old
+        if (
+            now := [c for c in new if c.metric is clock.metric and c.started_at <= clock.started_at]
+        )
+    }
+
+
+def _renumbered(state: TicketState, numbers: Mapping[Exchange, Exchange]) -> TicketState:
+    def cycle(metric: Metric, number: int) -> int:
+        return numbers.get((metric, number), (metric, number))[1]
+
+    return replace(
+        state,
+        breaches=tuple(replace(b, cycle=cycle(b.metric, b.cycle)) for b in state.breaches),
+        steps=tuple(replace(s, cycle=cycle(s.metric, s.cycle)) for s in state.steps),
+    )
+
+
+def _moved(
+    old: Clocks, new: Clocks, numbers: Mapping[Exchange, Exchange], event_id: str
+) -> Iterator[Correction]:
+    now: Mapping[Exchange, Clock] = {(c.metric, c.cycle): c for c in new}
+    for clock in old:
+        key = numbers.get((clock.metric, clock.cycle), (clock.metric, clock.cycle))
+        due = now[key].due if key in now else None
+        if due != clock.due:
+            metric = str(clock.metric)
+            yield Correction(CorrectionKind.DEADLINE, event_id, clock.due, due, metric, key[1])
+
+
+def _judged(breach: Breach, state: TicketState, book: PolicyBook, at: datetime) -> Breach:
+    """Withdraw a breach found at or after `at` if all that is known now says it was none."""
+    if breach.withdrawn or breach.found_at is None or breach.found_at < at:
+        return breach
+    clocks = compute(state.marks, book, breach.found_at)
+    own = next((c for c in clocks if (c.metric, c.cycle) == (breach.metric, breach.cycle)), None)
+    if own is not None and missed(own, breach.found_at):
+        return breach
+    return replace(breach, withdrawn=True)

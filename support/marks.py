@@ -1,0 +1,89 @@
+"""What clocks react to, and the one order in which it is read.
+
+Marks are read by instant; at one instant by kind, then by what they say, then by event id, so that
+the same marks give the same clocks in whatever order they were delivered. At one instant an agent's
+reply comes before a customer's message: what the customer wrote then is still unanswered.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from support.model import Priority, TicketStatus
+
+
+class MarkKind(StrEnum):
+    """What clocks react to, in the order in which it is read at one instant."""
+
+    CREATED = "created"
+    PRIORITY = "priority"
+    TERMS = "terms"
+    REPLY = "reply"
+    CUSTOMER_MESSAGE = "customer_message"
+    STATUS = "status"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One thing that clocks react to. `event_id` of a VOID names the reply that did not arrive.
+
+    `answered`: the agent who created the ticket was speaking with the customer. `turn`: how often
+    the status was taken back at this very instant. `words`: the tags of a CREATED, the disposition
+    of a STATUS, against which a policy's `void_on` is held.
+    """
+
+    at: datetime
+    kind: MarkKind
+    event_id: str = ""
+    status: TicketStatus | None = None
+    terms: str = ""
+    answered: bool = False
+    turn: int = 0
+    priority: Priority | None = None
+    words: tuple[str, ...] = ()
+
+
+_KINDS = {kind: place for place, kind in enumerate(MarkKind)}
+_STATUSES = {status: place for place, status in enumerate(TicketStatus)}
+Place = tuple[datetime, int, int, int, str, str]
+
+
+def place_of(mark: Mark) -> Place:
+    """Where a mark stands among all marks of its ticket."""
+    rank = _STATUSES[mark.status] if mark.status is not None else 0
+    return (mark.at, _KINDS[mark.kind], mark.turn, rank, mark.event_id, mark.terms)
+
+
+def in_order(marks: Iterable[Mark]) -> list[Mark]:
+    """Return the marks as they are read."""
+    return sorted(marks, key=place_of)
+
+
+def last_status(marks: Sequence[Mark], until: datetime | None = None) -> Mark | None:
+    """Return the STATUS mark in force at `until`, at the end without; None: the ticket is new."""
+    found = (
+        mark
+        for mark in marks
+        if mark.kind is MarkKind.STATUS and (until is None or mark.at <= until)
+    )
+    return max(found, key=place_of, default=None)
+
+
+def status_at(marks: Sequence[Mark], until: datetime | None = None) -> TicketStatus:
+    """Status that the marks give the ticket at `until`, at the end without."""
+    mark = last_status(marks, until)
+    return mark.status if mark is not None and mark.status is not None else TicketStatus.NEW
+
+
+def status_before(marks: Sequence[Mark], at: datetime) -> TicketStatus:
+    """Status that the marks give the ticket just before `at`."""
+    return status_at([mark for mark in marks if mark.at < at])
+
+
+def next_after(mark: Mark, marks: Sequence[Mark]) -> Mark | None:
+    """Return the first STATUS or CUSTOMER_MESSAGE after `mark`."""
+    told = (MarkKind.STATUS, MarkKind.CUSTOMER_MESSAGE)
+    later = (m for m in marks if m.kind in told and place_of(m) > place_of(mark))
+    return min(later, key=place_of, default=None)
