@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from store import effects, ledger, messages, roster
+from store import breaches, effects, ledger, messages, roster
 from store.ledger import DecisionRow, EventRow, TicketRow
 from store.pool import Connection
 
@@ -188,8 +188,8 @@ async def add_history(conn: Connection, ticket_id: str) -> None:
         ),
     )
     await ledger.write_decision(conn, decision_row(ticket_id, 2, trigger="deadline"))
-    await ledger.write_breach(conn, key, ("first_response", 0, later), "time", 2)
-    await ledger.write_escalation(conn, key, 2, ("first_response", 0, 1.0, later), 0.3)
+    await breaches.write_breach(conn, key, ("first_response", 0, later), "time", 2)
+    await breaches.write_escalation(conn, key, 2, ("first_response", 0, 1.0, later), 0.3)
     await messages.add(
         conn,
         messages.Message(
