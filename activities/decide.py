@@ -108,6 +108,7 @@ class DecideActivities:
             now=asked.now,
             state=state,
             book=await self._book(conn, state),
+            current=self._rulebook.policies,
             macros=self._rulebook.macros.actions,
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
@@ -203,13 +204,21 @@ class DecideActivities:
         )
 
     async def _book(self, conn: Connection, state: TicketState | None) -> PolicyBook:
-        """Return the policies that the ticket started with, or the current ones for a new one."""
+        """Return the policies that the ticket is under, or the current ones for a new one."""
         current = self._rulebook.policies
-        if state is None or state.policy_version in ("", current.version):
+        if state is None or not state.policy_version:
             return current
-        form = await ledger.policies(conn, version=state.policy_version)
+        book = await self._version(conn, state.policy_version)
+        before = [await self._version(conn, version) for version in state.earlier_policies]
+        return book.after(before) if before else book
+
+    async def _version(self, conn: Connection, version: str) -> PolicyBook:
+        current = self._rulebook.policies
+        if version == current.version:
+            return current
+        form = await ledger.policies(conn, version=version)
         if form is None:
-            raise LedgerError(f"policies {state.policy_version} are not in the store: restore them")
+            raise LedgerError(f"policies {version} are not in the store: restore them")
         return read_policies(form)
 
     async def _write(
@@ -243,7 +252,7 @@ class DecideActivities:
                 await breaches.write_breach(conn, key, what, str(breach.cause), seq)
             for step in decision.new_steps:
                 fired = (str(step.metric), step.cycle, step.fraction, step.due_at)
-                await breaches.write_escalation(conn, key, seq, fired, lateness_s)
+                await breaches.write_escalation(conn, key, seq, fired, lateness_s, name=step.step)
             for text in texts:
                 await messages.add(conn, text)
             for effect in decision.effects:

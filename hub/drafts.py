@@ -64,6 +64,7 @@ class Command:
     waiting_on: WaitingOn | None = None
     waiting_ref: str = ""
     follow_up_at: datetime | None = None
+    disposition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class Drafts:
             status=command.status,
             waiting_on=command.waiting_on,
             waiting_ref=_named(command.waiting_ref, "waiting ref"),
+            disposition=_named(command.disposition, "disposition"),
             follow_up_at=checked_instant(command.follow_up_at) if command.follow_up_at else None,
         )
         if text:

@@ -52,10 +52,11 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
         "template": ParamSpec(ParamType.NAME),
     },
     "reply": {"text": ParamSpec(ParamType.TEXT_NAME)},
-    "resolve": {},
-    "close": {},
+    "resolve": {"disposition": ParamSpec(ParamType.NAME, required=False)},
+    "close": {"disposition": ParamSpec(ParamType.NAME, required=False)},
     "resume": {},
     "reopen": {},
+    "use_policies": {},
     "macro": {"name": ParamSpec(ParamType.MACRO_NAME)},
 }
 

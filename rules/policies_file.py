@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +11,21 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from rules.policy_lines import Lines, Loc, refuse_contradictions
 from support.calendar import BusinessCalendar
 from support.duration import parse_duration
 from support.errors import CalendarError, InputError, PolicyError
+from support.ladder import InClosedHours, Rung
 from support.model import Channel, Priority, TicketStatus
-from support.policy import DEFAULT_PAUSE_ON, Conditions, Metric, PolicyBook, Terms
+from support.policy import (
+    DEFAULT_PAUSE_ON,
+    Conditions,
+    Metric,
+    OnChange,
+    OnReopen,
+    PolicyBook,
+    Terms,
+)
 
 SHIPPED = Path(__file__).parent / "policies" / "default.yaml"
 
@@ -30,8 +40,24 @@ def _span(value: object) -> timedelta:
     return span
 
 
+def _short(field: str) -> Callable[[object], object]:
+    """Return what makes `{field: value}` of a bare value."""
+    return lambda value: value if isinstance(value, Mapping) else {field: value}
+
+
+def _instant(value: object) -> float | timedelta:
+    """Read a fraction of the target, or `-30m` and `+1h` for an offset from its due."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0 < value <= 100:
+            raise ValueError("a fraction of the target is more than 0 and at most 100")
+        return float(value)
+    sign, span = str(value)[:1], str(value)[1:]
+    if sign not in ("+", "-"):
+        raise ValueError(f"{value!r} is no rung: write a fraction such as 0.75, or -30m, +1h")
+    return _span(span) * (-1 if sign == "-" else 1)
+
+
 _Span = Annotated[timedelta, BeforeValidator(_span)]
-_Fraction = Annotated[float, Field(gt=0, le=100)]
 
 
 class _Strict(BaseModel):
@@ -50,14 +76,40 @@ class _When(_Strict):
         return Conditions(self.tenant, self.channel, self.priority, self.team, self.tier, self.tags)
 
 
+class _Repeat(_Strict):
+    every: _Span
+    times: int = Field(ge=1, le=100)
+
+
+class _Rung(_Strict):
+    at: Annotated[Any, BeforeValidator(_instant)]
+    repeat: _Repeat | None = None
+    in_closed_hours: InClosedHours = InClosedHours.FIRE
+
+    def rung(self) -> Rung:
+        place = {"offset" if isinstance(self.at, timedelta) else "fraction": self.at}
+        again = {} if self.repeat is None else self.repeat.model_dump()
+        return Rung(**place, **again, in_closed_hours=self.in_closed_hours)
+
+
+class _Target(_Strict):
+    span: _Span = Field(alias="in")
+    calendar: str = ""
+
+
 class _Policy(_Strict):
-    id: str = Field(min_length=1, max_length=64)
+    id: str = Field(min_length=1, max_length=64, pattern=r"\S")
     when: _When = _When()
     calendar: str
-    targets: Mapping[Metric, _Span]
+    targets: Mapping[Metric, Annotated[_Target, BeforeValidator(_short("in"))]]
     pause_on: Mapping[Metric, frozenset[TicketStatus]] = DEFAULT_PAUSE_ON
-    ladder: tuple[_Fraction, ...] = (0.75, 1.0, 1.5)
+    ladder: tuple[Annotated[_Rung, BeforeValidator(_short("at"))], ...] = tuple(
+        _Rung(at=fraction) for fraction in (0.75, 1.0, 1.5)
+    )
     ack_lapse: _Span = timedelta(hours=4)
+    on_change: OnChange = OnChange.CARRY
+    on_reopen: OnReopen = OnReopen.RESUME
+    void_on: frozenset[Annotated[str, Field(min_length=1)]] = frozenset()
 
 
 class _Book(_Strict):
@@ -69,18 +121,26 @@ class _Book(_Strict):
 def load_policies(path: Path | None = None) -> tuple[PolicyBook, str]:
     """Return the book of a file (the shipped one without `path`) and its form, to be kept.
 
-    Raises PolicyError naming file and field.
+    Raises PolicyError naming file, line and field.
     """
     file = path or SHIPPED
     try:
-        form = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8")
+        form = yaml.safe_load(text)
+        lines = Lines(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise PolicyError(f"{file.name}{line}: cannot be read: {error.problem}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise PolicyError(f"{file.name}: cannot be read: {error}") from error
     try:
         kept = json.dumps(_plain(form), sort_keys=True)
-        return read_policies(kept), kept
+        book = read_policies(kept)
+        refuse_contradictions(book, json.loads(kept))
     except PolicyError as error:
-        raise PolicyError(f"{file.name}: {error}") from error
+        raise lines.placed(file.name, error) from error
+    return book, kept
 
 
 def _plain(value: object) -> object:
@@ -103,35 +163,69 @@ def read_policies(form: str) -> PolicyBook:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise PolicyError(f"`{where}`: {first['msg']}") from error
+        raise PolicyError(f"`{where}`: {first['msg']}", at=first["loc"]) from error
     calendars = {}
     for name, calendar in book.calendars.items():
         try:
             calendars[name] = BusinessCalendar.from_dict(calendar)
         except CalendarError as error:
-            raise PolicyError(f"`calendars.{name}`: {error}") from error
-    for name in (book.office, *(policy.calendar for policy in book.policies)):
+            at: Loc = ("calendars", name, *str(error.details.get("field", "")).split("."))
+            raise PolicyError(f"`calendars.{name}`: {error}", at=at) from error
+    for place, name in _named_calendars(book):
         if name not in calendars:
-            raise PolicyError(f"calendar {name!r} is not there: use one of {', '.join(calendars)}")
+            raise PolicyError(
+                f"calendar {name!r} is not there: use one of {', '.join(calendars)}", at=place
+            )
     return PolicyBook(
         version=hashlib.sha256(form.encode()).hexdigest()[:12],
         office=calendars[book.office],
-        policies=tuple(_terms(policy, calendars) for policy in book.policies),
+        policies=tuple(
+            _terms(policy, calendars, calendars[book.office], ("policies", number))
+            for number, policy in enumerate(book.policies)
+        ),
     )
 
 
-def _terms(policy: _Policy, calendars: Mapping[str, BusinessCalendar]) -> Terms:
+def _named_calendars(book: _Book) -> Iterator[tuple[Loc, str]]:
+    yield ("office",), book.office
+    for number, policy in enumerate(book.policies):
+        yield ("policies", number, "calendar"), policy.calendar
+        for metric, target in policy.targets.items():
+            if target.calendar:
+                yield ("policies", number, "targets", str(metric), "calendar"), target.calendar
+
+
+def _terms(
+    policy: _Policy, calendars: Mapping[str, BusinessCalendar], office: BusinessCalendar, at: Loc
+) -> Terms:
     if not policy.targets:
-        raise PolicyError(f"policy {policy.id!r} has no targets: name at least one metric")
-    if list(policy.ladder) != sorted(set(policy.ladder)):
-        raise PolicyError(f"policy {policy.id!r}: the ladder must rise, such as [0.75, 1.0, 1.5]")
+        raise PolicyError(
+            f"policy {policy.id!r} has no targets: name at least one metric", at=(*at, "targets")
+        )
+    ladder = tuple(rung.rung() for rung in policy.ladder)
+    fractions = [rung.fraction for rung in ladder if rung.offset is None]
+    names = [rung.name for rung in ladder]
+    if fractions != sorted(fractions) or len(names) != len(set(names)):
+        raise PolicyError(
+            f"policy {policy.id!r}: the ladder must rise, such as [0.75, 1.0, 1.5]",
+            at=(*at, "ladder"),
+        )
     return Terms(
         key=policy.id,
         calendar_id=policy.calendar,
         calendar=calendars[policy.calendar],
-        targets=dict(policy.targets),
+        targets={metric: target.span for metric, target in policy.targets.items()},
         pause_on=dict(policy.pause_on),
-        ladder=policy.ladder,
+        ladder=ladder,
         ack_lapse=policy.ack_lapse,
         when=policy.when.conditions(),
+        calendars={
+            metric: (target.calendar, calendars[target.calendar])
+            for metric, target in policy.targets.items()
+            if target.calendar
+        },
+        on_change=policy.on_change,
+        on_reopen=policy.on_reopen,
+        void_on=policy.void_on,
+        office=office,
     )

@@ -17,8 +17,8 @@ update breaches set withdrawn_seq = %s
 """
 _ESCALATION = """
 insert into escalations (tenant, ticket_id, decision_seq, metric, cycle, fraction, due_at,
-                         lateness_s)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+                         lateness_s, step)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -42,6 +42,8 @@ async def write_escalation(
     seq: int,
     step: tuple[str, int, float, datetime],
     lateness_s: float,
+    *,
+    name: str = "",
 ) -> None:
-    """Record a fired step: metric, cycle, fraction and due, and how late it was."""
-    await conn.execute(_ESCALATION, (*key, seq, *step, lateness_s))
+    """Record a fired step: metric, cycle, fraction and due, how late it was, and its name."""
+    await conn.execute(_ESCALATION, (*key, seq, *step, lateness_s, name))

@@ -274,7 +274,10 @@ class BreachEntry:
 
 @dataclass(frozen=True, slots=True)
 class EscalationEntry:
-    """An escalation step that fired: at `at`, `fraction` of the target was used up."""
+    """An escalation step that fired: at `at`, `fraction` of the target was used up.
+
+    `step` names one that is no plain fraction of the target.
+    """
 
     seq: int
     at: datetime
@@ -282,6 +285,7 @@ class EscalationEntry:
     cycle: int
     fraction: float
     lateness_s: float
+    step: str
     kind: str = "escalation"
 
 
@@ -328,7 +332,7 @@ select decision_seq as seq, due_at as at, metric, cycle, cause, withdrawn_seq
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s and decision_seq > %(since)s
 """
 _ESCALATIONS = """
-select decision_seq as seq, due_at as at, metric, cycle, fraction, lateness_s
+select decision_seq as seq, due_at as at, metric, cycle, fraction, lateness_s, step
   from escalations
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s and decision_seq > %(since)s
 """

@@ -23,6 +23,7 @@ from support.model import (
     TicketEvent,
     TicketStatus,
 )
+from support.moves import moved
 from support.needs import (
     Answer,
     FindCandidates,
@@ -33,6 +34,7 @@ from support.needs import (
     claim,
     people,
 )
+from support.policy import PolicyBook
 from support.routing import Ranked, Role, Strategy, rank
 from support.ticket import TicketState, recent
 
@@ -105,17 +107,24 @@ class Work:
 
     state: TicketState
     at: datetime
-    calendar: BusinessCalendar
+    book: PolicyBook
     follow_up_default: datetime
     workflow_id: str
     decision_seq: int
     outside: Outside
     macros: Mapping[str, tuple[RuleAction, ...]]
+    current: PolicyBook | None = None
     about_breach: bool = False
+    on_call: bool = False
     corrections: tuple[Correction, ...] = ()
     records: list[ActionRecord] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     messages: list[AutoMessage] = field(default_factory=list)
+
+    @property
+    def calendar(self) -> BusinessCalendar:
+        """Calendar of the policy that the ticket comes under."""
+        return self.book.choose(self.state.traits).calendar
 
     @property
     def next_key(self) -> str:
@@ -223,7 +232,7 @@ def _assign(work: Work, action: RuleAction) -> Asking:
 
 
 def _escalate(work: Work, action: RuleAction) -> Asking:
-    target = str(action.params["to"])
+    target = _target(work, action)
     told = yield from _recipients(work, target)
     if not told:
         return Done(Outcome.REFUSED, f"there is no {target} to escalate to")
@@ -235,6 +244,12 @@ def _escalate(work: Work, action: RuleAction) -> Asking:
                 work.apply(replace(event, assignee=person))
                 return Done(Outcome.DONE, f"had no owner: {target} {person} is owner now")
     return Done(Outcome.DONE, f"escalated to {target} {', '.join(told)}")
+
+
+def _target(work: Work, action: RuleAction) -> str:
+    """Whom a step is for: as the rule says, or the on-call rota where the ladder says so."""
+    target = str(action.params["to"])
+    return str(Role.ON_CALL) if work.on_call and target != "channel" else target
 
 
 def _recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, ...]]:
@@ -266,7 +281,7 @@ def _note(_work: Work, action: RuleAction) -> Done:
 
 
 def _notify(work: Work, action: RuleAction) -> Asking:
-    target = str(action.params["to"])
+    target = _target(work, action)
     sent = recent(work.state.notifications, work.at, timedelta(days=1))
     if len(sent) >= NOTIFICATIONS_A_DAY:
         return Done(Outcome.REFUSED, f"quota: {NOTIFICATIONS_A_DAY} notifications in 24 h")
@@ -303,9 +318,17 @@ def _reply(work: Work, action: RuleAction) -> Done:
     return Done(Outcome.QUEUED, message.macro, effect_key=key)
 
 
+def use_policies(work: Work) -> Done:
+    """Move the ticket to the current policies; InputError where it uses them already."""
+    before = work.state.policy_version
+    work.state, work.book = moved(work.state, work.book, work.current or work.book)
+    return Done(Outcome.DONE, f"policies {before} are {work.book.version} now")
+
+
 def _move(kind: EventKind) -> Callable[[Work, RuleAction], Done]:
     def act(work: Work, action: RuleAction) -> Done:
-        work.apply(work.event(kind, action.rule_id))
+        event = work.event(kind, action.rule_id)
+        work.apply(replace(event, disposition=str(action.params.get("disposition", ""))))
         return Done(Outcome.DONE, f"ticket is {work.state.status}")
 
     return act
@@ -323,4 +346,5 @@ ACTIONS: Mapping[str, Callable[[Work, RuleAction], Done | Asking]] = {
     "close": _move(EventKind.CLOSE),
     "resume": _move(EventKind.RESUME),
     "reopen": _move(EventKind.REOPEN),
+    "use_policies": lambda work, _action: use_policies(work),
 }

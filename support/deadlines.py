@@ -50,17 +50,24 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One thing that falls due at `at`; metric, cycle and fraction only for steps and breaches."""
+    """One thing that falls due at `at`; metric and what follows only for steps and breaches.
+
+    `step` names a step that is no plain fraction; `on_call`: it goes to the on-call rota.
+    """
 
     at: datetime
     kind: DueKind
     metric: str = ""
     cycle: int = 0
     fraction: float = 0.0
+    step: str = ""
+    on_call: bool = False
 
     @property
     def key(self) -> str:
         """Name that tells this due from all others of the ticket at its instant."""
+        if self.step:
+            return f"{self.kind}:{self.metric}:{self.cycle}:{self.step}"
         if self.metric:
             return f"{self.kind}:{self.metric}:{self.cycle}:{self.fraction:g}"
         return str(self.kind)
@@ -79,6 +86,8 @@ class Due:
     def label(self) -> str:
         """The same for a person who reads the Temporal UI."""
         metric = self.metric.replace("_", " ")
+        if self.step:
+            return f"{metric}: step {self.step.replace('#', ', repeat ')} of its due"
         return _LABELS[self.kind].format(metric=metric, share=f"{self.fraction:.0%}")
 
 
@@ -100,7 +109,15 @@ def _of_clocks(state: TicketState, clocks: Clocks, terms: Terms) -> Iterator[Due
     step = next_step(clocks, terms, state.steps, state.acks)
     if step is not None:
         due_at = max(step.due_at, state.last_at)
-        yield Due(due_at, DueKind.STEP, str(step.metric), step.cycle, step.fraction)
+        yield Due(
+            due_at,
+            DueKind.STEP,
+            str(step.metric),
+            step.cycle,
+            step.fraction,
+            step.step,
+            step.on_call,
+        )
     for clock in clocks:
         due = clock.due
         if due is None or clock.stopped_at is not None or recorded(clock, state.breaches):

@@ -19,6 +19,7 @@ from support.actions import (
     leave,
     perform,
     queue_effect,
+    use_policies,
 )
 from support.corrections import Correction, correct, with_terms
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, upcoming
@@ -57,7 +58,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that a decision starts from. `now` is calendar time when the trigger was taken up."""
+    """All that a decision starts from. `now` is calendar time when the trigger was taken up.
+
+    `book` has the policies that the ticket started with, `current` those that it can be moved to.
+    """
 
     tenant: str
     ticket_id: str
@@ -71,6 +75,7 @@ class Request:
     outside: Outside = _NO_WAY_OUT
     owner_available: bool = False
     automation_stopped: bool = False
+    current: PolicyBook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     """Decide `request`. Raises InputError kinds for what is refused; then nothing has changed."""
     due, work = yield from _begin(request)
     known = work.state
-    terms, clocks = _reckon(request.book, work, due)
+    terms, clocks = _reckon(work, due)
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
     facts = describe(_situation(request, work, due, terms, clocks))
@@ -112,8 +117,8 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
             leave(work, action, "automation is stopped")
         else:
             yield from perform(work, action)
-    terms, clocks = _reckon(request.book, work, due)
-    ahead = upcoming(work.state, clocks, terms, request.book.office)
+    terms, clocks = _reckon(work, due)
+    ahead = upcoming(work.state, clocks, terms, work.book.office)
     return Decision(
         at=work.at,
         lateness=_lateness(request, work),
@@ -187,6 +192,8 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
         yield from _claim_by_hand(state, request.state.owner)
     work = _work(request, state, state.last_at)
     work.corrections = corrections
+    if trigger.kind is EventKind.USE_POLICIES:
+        _move_by_hand(work)
     if trigger.kind is EventKind.REPLY and state.channel in request.outside.reply:
         _send(work, trigger)
     if trigger.kind is EventKind.ASSIGN and trigger.assignee and trigger.lock:
@@ -202,6 +209,13 @@ def _send(work: Work, reply: TicketEvent) -> None:
     work.records.append(
         ActionRecord(0, "", str(EffectKind.REPLY), params, Outcome.QUEUED, effect_key=key)
     )
+
+
+def _move_by_hand(work: Work) -> None:
+    """Move to the current policies, as the first action of the decision."""
+    done = use_policies(work)
+    kind = str(EventKind.USE_POLICIES)
+    work.records.append(ActionRecord(0, "", kind, {}, done.outcome, done.detail))
 
 
 def _claim_by_hand(state: TicketState, before: str) -> Generator[Need, Answer, None]:
@@ -235,7 +249,8 @@ def _work(request: Request, state: TicketState, at: datetime) -> Work:
     return Work(
         state=state,
         at=at,
-        calendar=request.book.choose(state.traits).calendar,
+        book=request.book,
+        current=request.current,
         follow_up_default=request.book.office.add(at, FOLLOW_UP_AFTER),
         workflow_id=request.workflow_id,
         decision_seq=request.decision_seq,
@@ -244,8 +259,9 @@ def _work(request: Request, state: TicketState, at: datetime) -> Work:
     )
 
 
-def _reckon(book: PolicyBook, work: Work, due: Due | None) -> tuple[Terms, Clocks]:
+def _reckon(work: Work, due: Due | None) -> tuple[Terms, Clocks]:
     """Put the terms in force that the ticket has now, and record what is past due under them."""
+    book = work.book
     state, terms = work.state, book.choose(work.state.traits)
     if terms.key != state.terms_key:
         state = with_terms(state, terms.key, work.at)
@@ -273,5 +289,6 @@ def _missed(clock: Clock, due: Due | None, at: datetime) -> bool:
 
 
 def _fire_step(work: Work, due: Due) -> None:
-    step = StepRecord(Metric(due.metric), due.cycle, due.fraction, due.at, work.at)
+    step = StepRecord(Metric(due.metric), due.cycle, due.fraction, due.at, work.at, due.step)
+    work.on_call = due.on_call
     work.state = replace(work.state, steps=(*work.state.steps, step))

@@ -1,27 +1,33 @@
 """Escalation ladders: which step of which clock falls due next, and which is still owed an answer.
 
-A step falls due when its fraction of the target has been consumed. An acknowledgement silences
-the steps below 1.0 until it lapses; the steps at 1.0 and later always fire. When it lapses and the
-clock is still unmet, the last step is due again. A met or held clock has no steps.
+A step falls due when its fraction of the target has been consumed, or at its offset from the due.
+An acknowledgement silences repeats and the steps below 1.0 until it lapses; the steps at 1.0 and
+later always fire. When it lapses and the clock is still unmet, the last step is due again. A met or
+held clock has no steps.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from support.ladder import Rung
 from support.policy import Metric, Terms
 from support.sla import Clock, Clocks, ClockState
 
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """A step that fired: due at `due_at`, decided at the nominal instant `fired_at`."""
+    """A step that fired: due at `due_at`, decided at the nominal instant `fired_at`.
+
+    `step` names one that is no plain fraction: `-30m`, `+1h`, and `1#2` for a second repeat.
+    """
 
     metric: Metric
     cycle: int
     fraction: float
     due_at: datetime
     fired_at: datetime
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,14 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that is going to fall due."""
+    """A step that is going to fall due; `on_call`: it goes to the on-call rota."""
 
     due_at: datetime
     metric: Metric
     cycle: int
     fraction: float
+    step: str = ""
+    on_call: bool = False
 
 
 def lapse_of(acks: Sequence[Acknowledgement], terms: Terms) -> datetime | None:
@@ -56,7 +64,7 @@ def next_step(
     lapse = lapse_of(acks, terms)
     running = (clock for clock in clocks if clock.state is ClockState.RUNNING)
     steps = (s for clock in running for s in _pending(clock, terms, records, acks, lapse))
-    return min(steps, key=lambda step: (step.due_at, step.fraction, step.metric), default=None)
+    return min(steps, key=lambda s: (s.due_at, s.fraction, s.metric, s.step), default=None)
 
 
 def _pending(
@@ -66,18 +74,72 @@ def _pending(
     acks: Sequence[Acknowledgement],
     lapse: datetime | None,
 ) -> Iterator[Step]:
-    fired = [r for r in records if (r.metric, r.cycle) == (clock.metric, clock.cycle)]
-    highest = max((r.fraction for r in fired), default=0.0)
-    for fraction in terms.ladder:
-        due_at = clock.instant_of(fraction)
-        if fraction <= highest or due_at is None:
+    since = clock.restarted_at
+    fired = {
+        r.step or f"{r.fraction:g}": r
+        for r in records
+        if (r.metric, r.cycle) == (clock.metric, clock.cycle)
+        and (since is None or r.fired_at >= since)
+    }
+    silent = (acks[-1].at, lapse) if lapse is not None else None
+    again = False
+    for rung in terms.ladder:
+        step = _next_of(rung, clock, terms, fired, silent)
+        if step is not None:
+            again = again or ("#" in step.step and step.due_at == lapse)
+            yield step
+    last = max(fired.values(), key=lambda r: r.fired_at, default=None)
+    if last is None or lapse is None or acks[-1].at < last.fired_at or again:
+        return
+    highest = max(r.fraction for r in fired.values() if r.fired_at == last.fired_at)
+    last = next(r for r in fired.values() if (r.fired_at, r.fraction) == (last.fired_at, highest))
+    yield Step(lapse, clock.metric, clock.cycle, last.fraction, last.step)
+
+
+def _next_of(
+    rung: Rung,
+    clock: Clock,
+    terms: Terms,
+    fired: Mapping[str, StepRecord],
+    silent: tuple[datetime, datetime] | None,
+) -> Step | None:
+    """Return the first time that the rung has not yet fallen due, None if there is none ahead."""
+    before = None
+    for time in range(rung.times + 1):
+        name = f"{rung.name}#{time}" if time else rung.name
+        if name in fired:
+            before = fired[name]
             continue
-        acked = lapse is not None and acks[-1].at <= due_at < lapse
-        if acked and lapse is not None and fraction < 1.0:
-            due_at = lapse
-        yield Step(due_at, clock.metric, clock.cycle, fraction)
-    if fired and lapse is not None and acks[-1].at >= fired[-1].fired_at:
-        yield Step(lapse, clock.metric, clock.cycle, highest)
+        if time:
+            due_at = before.due_at + rung.every if before is not None else None
+        else:
+            due_at = None if _passed(rung, fired) else _planned(rung, clock)
+        if due_at is None:
+            return None
+        acked = silent is not None and silent[0] <= due_at < silent[1]
+        if acked and silent is not None and (time or not rung.always):
+            due_at = silent[1]
+        due_at = rung.settled(due_at, terms.staffed)
+        plain = rung.offset is None and not time
+        share = rung.share(clock.target)
+        on_call = rung.to_on_call(due_at, terms.staffed)
+        return Step(due_at, clock.metric, clock.cycle, share, "" if plain else name, on_call)
+    return None
+
+
+def _passed(rung: Rung, fired: Mapping[str, StepRecord]) -> bool:
+    """Whether a higher rung has fired, as after a change of policy: then this one is left out."""
+    if rung.offset is None:
+        return any(not r.step and r.fraction >= rung.fraction for r in fired.values())
+    return not rung.always and any(r.fraction >= 1.0 for r in fired.values())
+
+
+def _planned(rung: Rung, clock: Clock) -> datetime | None:
+    if rung.offset is None:
+        return clock.instant_of(rung.fraction)
+    if clock.due is None:
+        return None
+    return max(clock.due + rung.offset, clock.restarted_at or clock.started_at)
 
 
 def escalation_due(

@@ -59,6 +59,7 @@ def counts_at(state: TicketState, event: TicketEvent, at: datetime) -> datetime:
     Raises TransitionRefusedError where it is possible at neither.
     """
     late = at < state.last_at and state.status is not TicketStatus.CLOSED
+    late = late and event.kind is not EventKind.USE_POLICIES
     if late and event.kind in ALLOWED[status_at(state.marks, at)]:
         return at
     check(state.status, event.kind)
@@ -85,14 +86,20 @@ def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> Tic
         tier=opening.tier,
         tags=opening.tags,
         follow_up_of=opening.follow_up_of,
-        marks=(Mark(at=at, kind=MarkKind.CREATED, event_id=event.event_id, answered=by_phone),),
+        marks=(Mark(at, MarkKind.CREATED, event.event_id, answered=by_phone, words=opening.tags),),
         customer_wrote_at=at,
         replied_at=at if by_phone else None,
     )
 
 
 def with_status(
-    state: TicketState, status: TicketStatus, at: datetime, ref: str, *, takes_back: bool = False
+    state: TicketState,
+    status: TicketStatus,
+    at: datetime,
+    ref: str,
+    *,
+    takes_back: bool = False,
+    disposition: str = "",
 ) -> TicketState:
     """Move to `status` at `at`, leaving the mark that the clocks read.
 
@@ -106,7 +113,8 @@ def with_status(
     if not waits and status is (before.status if before is not None else TicketStatus.NEW):
         return state
     turn = before.turn + takes_back if before is not None and before.at == at else 0
-    mark = Mark(at=at, kind=MarkKind.STATUS, event_id=ref, status=status, turn=turn)
+    words = (disposition,) if disposition else ()
+    mark = Mark(at, MarkKind.STATUS, ref, status=status, turn=turn, words=words)
     marks = (*state.marks, mark)
     follower = next_after(mark, marks)
     if follower is not None and follower.kind is MarkKind.CUSTOMER_MESSAGE:
@@ -262,7 +270,8 @@ def _resume(
 def _resolve(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    return with_status(state, TicketStatus.RESOLVED, at, event.event_id)
+    as_what = event.disposition
+    return with_status(state, TicketStatus.RESOLVED, at, event.event_id, disposition=as_what)
 
 
 def _reopen(
@@ -275,7 +284,8 @@ def _reopen(
 def _close(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if state.unanswered and event.actor.kind in (ActorKind.RULE, ActorKind.SYSTEM):
         raise refuse(state.status, event.kind, "automation never closes an unanswered ticket")
-    return with_status(state, TicketStatus.CLOSED, at, event.event_id)
+    as_what = event.disposition
+    return with_status(state, TicketStatus.CLOSED, at, event.event_id, disposition=as_what)
 
 
 def _reply_failed(
@@ -310,4 +320,5 @@ _STEPS: Mapping[
     EventKind.REOPEN: _reopen,
     EventKind.CLOSE: _close,
     EventKind.REPLY_FAILED: _reply_failed,
+    EventKind.USE_POLICIES: _note,
 }

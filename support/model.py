@@ -88,6 +88,7 @@ class EventKind(StrEnum):
     REOPEN = "reopen"
     CLOSE = "close"
     REPLY_FAILED = "reply_failed"
+    USE_POLICIES = "use_policies"
 
 
 class WaitingOn(StrEnum):
@@ -130,7 +131,8 @@ class TicketEvent:
     kind needs are set: `opening` (created), `priority` (priority), `assignee` and `lock` (assign;
     empty assignee releases), `status`, `waiting_on`, `waiting_ref`, `follow_up_at` (wait),
     `automatic` (a reply that no person wrote, so no response), `voids` (reply_failed: the event id
-    of the reply that did not arrive). Free text (body, reason) is stored first and named by
+    of the reply that did not arrive), `disposition` (resolve, close: what it was, such as spam; a
+    policy may void its clocks on it). Free text (body, reason) is stored first and named by
     `message_ref`.
     """
 
@@ -151,6 +153,7 @@ class TicketEvent:
     follow_up_at: datetime | None = None
     automatic: bool = False
     voids: str = ""
+    disposition: str = ""
 
 
 def checked_id(value: str, what: str) -> str:

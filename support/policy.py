@@ -1,12 +1,13 @@
 """SLA policies: which targets, calendar and ladder a ticket has; the first match in order wins."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from support.calendar import BusinessCalendar
 from support.errors import PolicyError
+from support.ladder import Rung, rungs
 from support.model import Channel, Priority, TicketStatus
 
 
@@ -16,6 +17,21 @@ class Metric(StrEnum):
     FIRST_RESPONSE = "first_response"
     NEXT_RESPONSE = "next_response"
     RESOLUTION = "resolution"
+    PERIODIC_UPDATE = "periodic_update"
+
+
+class OnChange(StrEnum):
+    """What becomes of the time that a clock has consumed when its ticket comes under a policy."""
+
+    CARRY = "carry"
+    RESTART = "restart"
+
+
+class OnReopen(StrEnum):
+    """Whether the resolution clock of a reopened ticket goes on, or a new one starts."""
+
+    RESUME = "resume"
+    RESTART = "restart"
 
 
 DEFAULT_PAUSE_ON: Mapping[Metric, frozenset[TicketStatus]] = {
@@ -57,13 +73,28 @@ class Conditions:
             and (not self.tags or not self.tags.isdisjoint(traits.tags))
         )
 
+    def covers(self, other: "Conditions") -> bool:
+        """Whether all that `other` matches is matched here too."""
+        pairs: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+            (self.tenants, other.tenants),
+            (frozenset(map(str, self.channels)), frozenset(map(str, other.channels))),
+            (frozenset(map(str, self.priorities)), frozenset(map(str, other.priorities))),
+            (self.teams, other.teams),
+            (self.tiers, other.tiers),
+            (self.tags, other.tags),
+        )
+        return all(not own or (bool(theirs) and theirs <= own) for own, theirs in pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """One policy: targets in business time of `calendar`; a metric left out has no clock.
 
-    `ladder` holds the fractions of a target at which an escalation step falls due, ascending;
-    `ack_lapse` is the business time for which an acknowledgement silences them.
+    `ladder` holds the rungs at which an escalation step falls due; `ack_lapse` is the business time
+    for which an acknowledgement silences them. `calendars` holds id and calendar of the metrics
+    that have their own. A ticket with a tag, or resolved with a disposition, that is in `void_on`
+    has its clocks ended without counting. Steps are in closed hours while `office`, by default
+    `calendar`, is closed.
     """
 
     key: str
@@ -73,9 +104,23 @@ class Terms:
     pause_on: Mapping[Metric, frozenset[TicketStatus]] = field(
         default_factory=lambda: DEFAULT_PAUSE_ON
     )
-    ladder: tuple[float, ...] = (0.75, 1.0, 1.5)
+    ladder: tuple[Rung, ...] = rungs(0.75, 1.0, 1.5)
     ack_lapse: timedelta = timedelta(hours=4)
     when: Conditions = Conditions()
+    calendars: Mapping[Metric, tuple[str, BusinessCalendar]] = field(default_factory=dict)
+    on_change: OnChange = OnChange.CARRY
+    on_reopen: OnReopen = OnReopen.RESUME
+    void_on: frozenset[str] = frozenset()
+    office: BusinessCalendar | None = None
+
+    def hours(self, metric: Metric) -> tuple[str, BusinessCalendar]:
+        """Id and calendar by which the clock of `metric` counts."""
+        return self.calendars.get(metric, (self.calendar_id, self.calendar))
+
+    @property
+    def staffed(self) -> BusinessCalendar:
+        """Calendar outside of which a step falls due in closed hours."""
+        return self.office or self.calendar
 
     def pauses(self, metric: Metric, status: TicketStatus) -> bool:
         """Whether the clock of `metric` stands still in `status`."""
@@ -84,25 +129,56 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class PolicyBook:
-    """All policies of one version, in order, and the office calendar for what has no policy."""
+    """All policies of one version, in order, and the office calendar for what has no policy.
+
+    `earlier` holds, as version/key, the policies of the versions that a ticket was moved away from:
+    the time before the move is reckoned by them.
+    """
 
     version: str
     office: BusinessCalendar
     policies: tuple[Terms, ...]
+    earlier: Mapping[str, Terms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         keys = [terms.key for terms in self.policies]
         twice = {key for key in keys if keys.count(key) > 1}
         if twice:
-            raise PolicyError(f"policy {min(twice)!r} is there twice: give each its own id")
+            name = min(twice)
+            last = len(keys) - 1 - keys[::-1].index(name)
+            raise PolicyError(
+                f"policy {name!r} is there twice: give each its own id",
+                at=("policies", last, "id"),
+                clash=("policies", keys.index(name), "id"),
+            )
         if not self.policies or self.policies[-1].when != Conditions():
-            raise PolicyError("the last policy must match every ticket: give it no conditions")
+            raise PolicyError(
+                "the last policy must match every ticket: give it no conditions",
+                at=("policies", len(keys) - 1),
+            )
 
     @property
     def terms(self) -> Mapping[str, Terms]:
-        """The policies by key."""
-        return {terms.key: terms for terms in self.policies}
+        """The policies by key, the earlier ones by version and key."""
+        return {**self.earlier, **{terms.key: terms for terms in self.policies}}
+
+    def after(self, books: "Iterable[PolicyBook]") -> "PolicyBook":
+        """Return the same policies for a ticket that was under `books` before."""
+        earlier = {
+            key: terms
+            for book in books
+            for key, terms in (
+                *book.earlier.items(),
+                *((earlier_key(book.version, terms.key), terms) for terms in book.policies),
+            )
+        }
+        return replace(self, earlier=earlier)
 
     def choose(self, traits: Traits) -> Terms:
         """Return the first policy that matches."""
         return next(terms for terms in self.policies if terms.when.match(traits))
+
+
+def earlier_key(version: str, key: str) -> str:
+    """Name of a policy in a ticket that was moved away from its version."""
+    return f"{version}/{key}"

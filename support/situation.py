@@ -127,6 +127,16 @@ _SPECS = (
         "share of the target at which the step fell due; 0 otherwise",
         lambda s: s.due.fraction if s.due else 0.0,
     ),
+    _count(
+        "step_repeat",
+        "which repeat of its step fell due; 0 for the first time",
+        lambda s: int(s.due.step.partition("#")[2] or 0) if s.due else 0,
+    ),
+    _flag(
+        "step_on_call",
+        "the step fell due in closed hours and goes to the on-call rota",
+        lambda s: s.due is not None and s.due.on_call,
+    ),
     _choice(
         "breached_metric",
         "metric whose target is missed at this very deadline; empty otherwise",

@@ -14,7 +14,7 @@ from enum import StrEnum
 from support.calendar import BusinessCalendar
 from support.marks import Mark, MarkKind, in_order
 from support.model import TicketStatus
-from support.policy import Metric, PolicyBook, Terms
+from support.policy import Metric, OnChange, OnReopen, PolicyBook, Terms
 
 __all__ = (
     "Breach",
@@ -38,6 +38,7 @@ class ClockState(StrEnum):
     RUNNING = "running"
     HELD = "held"
     MET = "met"
+    VOID = "void"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Clock:
     """One clock as it stands: `consumed` open time of `target`, and the instant it is `due`.
 
     `due` is None while a hold makes it unknown. A clock met in time has the due it would have had.
+    `restarted_at`: a change of policy made it begin anew; the time before is not consumed.
     """
 
     metric: Metric
@@ -71,6 +73,7 @@ class Clock:
     due: datetime | None
     terms_since: datetime
     segments: tuple[Segment, ...]
+    restarted_at: datetime | None = None
 
     @property
     def remaining(self) -> timedelta:
@@ -166,36 +169,79 @@ class _Track:
         self._terms = terms[first]
         self._terms_since: datetime | None = None
         self._status = TicketStatus.NEW
+        self._tags: tuple[str, ...] = ()
+        self._words: tuple[str, ...] = ()
         self._cycles: list[_Cycle] = []
 
     def take(self, mark: Mark) -> None:
-        if mark.kind is MarkKind.TERMS:
-            self._terms, self._terms_since = self._all[mark.terms], mark.at
+        before = self._status
+        if mark.kind is MarkKind.CREATED:
+            self._tags = mark.words
+        elif mark.kind is MarkKind.TERMS:
+            self._change(self._all[mark.terms], mark.at)
         elif mark.kind is MarkKind.STATUS and mark.status is not None:
             self._status = mark.status
-        self._start(mark)
+            if mark.words or mark.status.active:
+                self._words = mark.words
+        self._start(mark, before)
         self._stop(mark)
         cycle = self._cycles[-1] if self._cycles else None
         if cycle is not None:
-            cycle.count(self._terms if self._counting(cycle) else None, mark.at)
+            cycle.void(mark.at if self._void else None)
+            calendar = self._terms.hours(self._metric) if self._counting(cycle) else None
+            cycle.count(calendar, mark.at)
 
-    def _start(self, mark: Mark) -> None:
-        starts_it = (
-            MarkKind.CUSTOMER_MESSAGE if self._metric is Metric.NEXT_RESPONSE else MarkKind.CREATED
-        )
-        if mark.kind is starts_it and (not self._cycles or self._cycles[-1].stopped_at):
+    def _change(self, terms: Terms, at: datetime) -> None:
+        anew = self._terms_since is not None and terms.on_change is OnChange.RESTART
+        if anew and self._cycles and self._cycles[-1].stopped_at is None:
+            self._cycles[-1].restart(at)
+        self._terms, self._terms_since = terms, at
+
+    def _start(self, mark: Mark, before: TicketStatus) -> None:
+        idle = not self._cycles or self._cycles[-1].stopped_at is not None
+        reopened = mark.kind is MarkKind.STATUS and self._status.active and not before.active
+        voided = bool(self._cycles) and self._cycles[-1].voided
+        match self._metric:
+            case Metric.NEXT_RESPONSE:
+                starts = mark.kind is MarkKind.CUSTOMER_MESSAGE and idle
+            case Metric.PERIODIC_UPDATE:
+                again = bool(self._cycles) and reopened and not voided
+                starts = again or (_answers(mark) and self._status.active)
+            case Metric.RESOLUTION:
+                again = reopened and not voided and self._terms.on_reopen is OnReopen.RESTART
+                starts = again or (mark.kind is MarkKind.CREATED and idle)
+            case Metric.FIRST_RESPONSE:
+                starts = mark.kind is MarkKind.CREATED and idle
+        if starts:
+            if not idle:
+                self._end(mark.at)
             self._cycles.append(_Cycle(mark.at))
 
     def _stop(self, mark: Mark) -> None:
         if not self._cycles:
             return
         cycle = self._cycles[-1]
-        if self._metric is Metric.RESOLUTION:
-            if mark.kind is MarkKind.STATUS:
-                resolved = mark.status in (TicketStatus.RESOLVED, TicketStatus.CLOSED)
-                cycle.stopped_at = (cycle.stopped_at or mark.at) if resolved else None
-        elif mark.kind is MarkKind.REPLY or (mark.answered and mark.kind is MarkKind.CREATED):
-            cycle.stopped_at = cycle.stopped_at or mark.at
+        match self._metric:
+            case Metric.RESOLUTION:
+                if mark.kind is MarkKind.STATUS:
+                    cycle.stopped_at = None if self._status.active else cycle.stopped_at or mark.at
+            case Metric.PERIODIC_UPDATE:
+                if not self._status.active:
+                    self._end(mark.at)
+            case _:
+                if _answers(mark):
+                    self._end(mark.at)
+
+    def _end(self, at: datetime) -> None:
+        """Let the last exchange be met at `at`, unless it ended before."""
+        cycle = self._cycles[-1]
+        if cycle.stopped_at is None:
+            cycle.stopped_at = at
+            cycle.count(None, at)
+
+    @property
+    def _void(self) -> bool:
+        return not self._terms.void_on.isdisjoint((*self._tags, *self._words))
 
     def _counting(self, cycle: "_Cycle") -> bool:
         return (
@@ -211,7 +257,7 @@ class _Track:
         for number, cycle in enumerate(self._cycles):
             segments = cycle.segments()
             due = _instant_of(segments, target)
-            if due is None and cycle.stopped_at is not None and segments:
+            if due is None and cycle.stopped_at is not None and segments and not cycle.voided:
                 due = _had_it_gone_on(segments, target)
             yield Clock(
                 metric=self._metric,
@@ -224,10 +270,18 @@ class _Track:
                 due=due,
                 terms_since=self._terms_since or cycle.started_at,
                 segments=segments,
+                restarted_at=cycle.restarted_at,
             )
 
 
+def _answers(mark: Mark) -> bool:
+    """Whether somebody spoke to the customer."""
+    return mark.kind is MarkKind.REPLY or (mark.answered and mark.kind is MarkKind.CREATED)
+
+
 def _state(cycle: "_Cycle", *, counting: bool) -> ClockState:
+    if cycle.voided:
+        return ClockState.VOID
     if cycle.stopped_at is not None:
         return ClockState.MET
     return ClockState.RUNNING if counting else ClockState.HELD
@@ -239,17 +293,32 @@ class _Cycle:
     def __init__(self, started_at: datetime) -> None:
         self.started_at = started_at
         self.stopped_at: datetime | None = None
+        self.restarted_at: datetime | None = None
+        self.voided = False
         self._done: list[Segment] = []
         self._open: Segment | None = None
 
-    def count(self, terms: Terms | None, at: datetime) -> None:
-        """From `at` on count by `terms`, or not at all."""
+    def count(self, by: tuple[str, BusinessCalendar] | None, at: datetime) -> None:
+        """From `at` on count by a calendar, given with its id, or not at all."""
         running = self._open
-        if running is not None and terms is not None and running.calendar == terms.calendar:
+        if running is not None and by is not None and running.calendar == by[1]:
             return
         if running is not None:
             self._done.append(Segment(running.start, at, running.calendar_id, running.calendar))
-        self._open = Segment(at, None, terms.calendar_id, terms.calendar) if terms else None
+        self._open = Segment(at, None, *by) if by is not None else None
+
+    def restart(self, at: datetime) -> None:
+        """Forget what was consumed and begin anew at `at`."""
+        self.restarted_at = at
+        self._done.clear()
+        self._open = None
+
+    def void(self, at: datetime | None) -> None:
+        """End at `at` without counting; None: go on if it was so ended."""
+        if at is not None and self.stopped_at in (None, at):
+            self.voided, self.stopped_at = True, at
+        elif at is None and self.voided:
+            self.voided, self.stopped_at = False, None
 
     def segments(self) -> tuple[Segment, ...]:
         return (*self._done, *([self._open] if self._open else []))

@@ -55,6 +55,7 @@ class TicketState:
     locked_until: datetime | None = None
     terms_key: str = ""
     policy_version: str = ""
+    earlier_policies: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     acks: tuple[Acknowledgement, ...] = ()

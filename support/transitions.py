@@ -19,6 +19,7 @@ _ACTIVE = frozenset(
         EventKind.WAIT,
         EventKind.RESOLVE,
         EventKind.REPLY_FAILED,
+        EventKind.USE_POLICIES,
     }
 )
 ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {

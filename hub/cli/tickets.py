@@ -153,7 +153,8 @@ def _line(entry: views.Entry) -> tuple[object, str, str]:
             why = f"withdrawn by {entry.withdrawn_seq}" if entry.withdrawn_seq else entry.cause
             return entry.at, "breach", f"{entry.metric} ({why})"
         case views.EscalationEntry():
-            return entry.at, "escalation step", f"{entry.metric} at {entry.fraction:.0%}"
+            which = entry.step or f"{entry.fraction:.0%}"
+            return entry.at, "escalation step", f"{entry.metric} at {which}"
 
 
 @app.command("list", epilog="Example: `flowhub ticket list --lane sla_breached`")
@@ -261,8 +262,12 @@ _spoken(
 )
 _simple(EventKind.ACK, "Acknowledge: you have it.", "flowhub ticket ack T-1042 --as kim")
 _simple(EventKind.RESUME, "End the wait.", "flowhub ticket resume T-1042")
-_simple(EventKind.RESOLVE, "Mark it as solved.", "flowhub ticket resolve T-1042")
 _simple(EventKind.REOPEN, "Open it again.", "flowhub ticket reopen T-1042")
+_simple(
+    EventKind.USE_POLICIES,
+    "Move it from the policies that it started with to the current ones.",
+    "flowhub ticket use_policies T-1042",
+)
 _simple(EventKind.CLOSE, "Close a resolved ticket.", "flowhub ticket close T-1042")
 
 
@@ -279,6 +284,21 @@ def assign(
 ) -> None:
     """Give it an owner, also beyond their capacity."""
     command = Command(EventKind.ASSIGN, text=reason, assignee=agent, lock=lock)
+    _show(_do(tenant, ticket_id, command, operator(actor), event_id), as_json=as_json)
+
+
+@app.command(epilog="Example: `flowhub ticket resolve T-1042 --disposition spam`")
+def resolve(
+    ticket_id: TicketId,
+    disposition: Annotated[str, typer.Option("--disposition", help="What it was.")] = "",
+    reason: Reason = "",
+    actor: As = "",
+    event_id: EventId = "",
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Mark it as solved; a policy may void its clocks on the disposition."""
+    command = Command(EventKind.RESOLVE, text=reason, disposition=disposition)
     _show(_do(tenant, ticket_id, command, operator(actor), event_id), as_json=as_json)
 
 

@@ -125,6 +125,7 @@ class EventForm(Form):
     waiting_on: WaitingOn | None = None
     waiting_ref: OptionalId = ""
     follow_up_at: AwareDatetime | None = None
+    disposition: OptionalId = ""
     event_id: OptionalId = ""
     actor: ActorForm | None = None
 

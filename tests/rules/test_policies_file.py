@@ -1,15 +1,19 @@
 """Policies as people write them: what ships, and what is refused."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from rules.policies_file import load_policies, read_policies
 from support.errors import PolicyError
+from support.ladder import InClosedHours
 from support.model import Channel, Priority
-from support.policy import Metric, Traits
+from support.policy import Metric, OnChange, OnReopen, Traits
 
 HOUR = 3600.0
+SHIPPED = (Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE, Metric.RESOLUTION)
 DEFAULTS = {
     Priority.URGENT: (0.5, 1, 8),
     Priority.HIGH: (2, 4, 18),
@@ -22,10 +26,10 @@ DEFAULTS = {
 def test_the_shipped_targets_are_those_of_the_design(priority: Priority) -> None:
     book, _ = load_policies()
     terms = book.choose(Traits("acme", Channel.EMAIL, priority))
-    hours = [terms.targets[metric].total_seconds() / HOUR for metric in Metric]
+    hours = [terms.targets[metric].total_seconds() / HOUR for metric in SHIPPED]
     assert hours == list(DEFAULTS[priority])
     chat = book.choose(Traits("acme", Channel.CHAT, priority))
-    assert [chat.targets[m].total_seconds() for m in Metric] == [60, 120, 1800]
+    assert [chat.targets[m].total_seconds() for m in SHIPPED] == [60, 120, 1800]
 
 
 def test_a_kept_form_gives_the_same_book_again() -> None:
@@ -58,6 +62,12 @@ policies:
         ("{id: rest,", "{id: rest, colour: red,", "colour"),
         ("priority: [high]", "priority: [highest]", "priority"),
         ("office: c", "office: [c", "cannot be read"),
+        ("{id: rest,", "{id: rest, ladder: [30m],", "is no rung"),
+        ("{id: rest,", "{id: rest, ladder: [0],", "more than 0"),
+        ("{id: rest,", "{id: rest, ladder: [+1h, +1h],", "must rise"),
+        ("resolution: 4h", "resolution: {in: 4h, calendar: d}", "'d'"),
+        ("{id: rest,", "{id: rest, on_change: forget,", "on_change"),
+        ("{id: rest,", "{id: rest, pause_on: {next_response: [new]},", "no target"),
     ],
 )
 def test_a_wrong_policy_is_refused_with_what_is_wrong(
@@ -70,4 +80,99 @@ def test_a_wrong_policy_is_refused_with_what_is_wrong(
     bad.write_text(GOOD.replace(before, after))
     with pytest.raises(PolicyError, match=named) as refused:
         load_policies(bad)
-    assert "bad.yaml" in str(refused.value)
+    assert "bad.yaml, line " in str(refused.value)
+
+
+LONG = """calendars:
+  c:
+    tz: UTC
+    hours: 24/7
+office: c
+policies:
+  - id: high
+    when: {priority: [high, urgent]}
+    calendar: c
+    targets:
+      resolution: 2h
+  - id: rest
+    calendar: c
+    targets:
+      resolution: 4h
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "named"),
+    [
+        ("tz: UTC", "tz: Nowhere", 3, "Nowhere"),
+        ("office: c", "office: d", 5, "'d'"),
+        ("  - id: high", "  - id: ' '", 7, "id"),
+        ("    calendar: c\n    targets:\n      resolution: 2h", "    calendar: c", 7, "targets"),
+        ("resolution: 2h", "resolution: soon", 11, "duration"),
+        ("resolution: 4h", "resolution: {in: 4h, calendar: d}", 15, "'d'"),
+        ("id: rest", "id: high", 12, r"twice: give each its own id \(line 7\)"),
+        ("office: c", "office: [c", 6, "cannot be read"),
+    ],
+)
+def test_a_wrong_policy_is_refused_with_its_line(
+    tmp_path: Path, before: str, after: str, line: int, named: str
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(LONG.replace(before, after))
+    with pytest.raises(PolicyError, match=named) as refused:
+        load_policies(bad)
+    assert f"bad.yaml, line {line}: " in str(refused.value)
+
+
+def test_a_policy_that_can_never_match_is_refused_with_both_lines(tmp_path: Path) -> None:
+    hidden = """  - id: hidden
+    when: {priority: [urgent], tier: [gold]}
+    calendar: c
+    targets: {resolution: 1h}
+  - id: rest
+"""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(LONG.replace("  - id: rest\n", hidden))
+    with pytest.raises(PolicyError, match=r"line 12: policy 'hidden' can never match.*\(line 7\)"):
+        load_policies(bad)
+
+
+def test_a_kept_book_is_read_though_a_file_like_it_would_be_refused() -> None:
+    form = json.dumps(
+        {
+            "calendars": {"c": {"tz": "UTC", "hours": "24/7"}},
+            "office": "c",
+            "policies": [
+                {"id": name, "calendar": "c", "targets": {"resolution": "1h"}} for name in "ab"
+            ],
+        }
+    )
+    assert len(read_policies(form).policies) == 2
+
+
+def test_the_long_form_of_targets_and_rungs() -> None:
+    policy = {
+        "id": "all",
+        "calendar": "c",
+        "targets": {"first_response": {"in": "2h", "calendar": "n"}, "periodic_update": "4h"},
+        "on_change": "restart",
+        "on_reopen": "restart",
+        "void_on": ["spam"],
+        "ladder": [
+            0.5,
+            "-30m",
+            {"at": 1.0, "repeat": {"every": "1h", "times": 3}, "in_closed_hours": "on_call"},
+            {"at": "+1h", "in_closed_hours": "wait"},
+        ],
+    }
+    calendars = {"c": {"tz": "UTC", "hours": "24/7"}, "n": {"tz": "Europe/Paris", "hours": "24/7"}}
+    form = json.dumps({"calendars": calendars, "office": "c", "policies": [policy]})
+    terms = read_policies(form).policies[0]
+    assert terms.hours(Metric.FIRST_RESPONSE)[0] == "n"
+    assert terms.hours(Metric.PERIODIC_UPDATE)[0] == "c"
+    assert (terms.on_change, terms.on_reopen) == (OnChange.RESTART, OnReopen.RESTART)
+    assert terms.void_on == {"spam"}
+    assert [rung.name for rung in terms.ladder] == ["0.5", "-30m", "1", "+1h"]
+    assert (terms.ladder[2].every, terms.ladder[2].times) == (timedelta(hours=1), 3)
+    closed = [rung.in_closed_hours for rung in terms.ladder[2:]]
+    assert closed == [InClosedHours.ON_CALL, InClosedHours.WAIT]

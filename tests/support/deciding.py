@@ -20,6 +20,7 @@ from support.needs import (
     RuleAction,
     RuleVerdict,
 )
+from support.policy import PolicyBook
 from support.routing import Candidate
 from support.ticket import TicketState
 
@@ -57,6 +58,8 @@ class Desk:
     seq: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
+    book: PolicyBook = BOOK
+    current: PolicyBook | None = None
 
     def take(self, trigger: TicketEvent | Deadline, late: timedelta = timedelta(0)) -> Decision:
         """Decide one trigger and keep the new state."""
@@ -69,9 +72,10 @@ class Desk:
             trigger,
             at + late,
             self.state,
-            BOOK,
+            self.book,
             {"hello": (action("record", note="hi"), action("set_priority", priority="high"))},
             self.outside,
+            current=self.current,
         )
         decision = self._drive(decide(request))
         self.state, self.seq = decision.state, self.seq + 1
