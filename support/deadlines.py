@@ -1,7 +1,7 @@
 """The one timer of a ticket: everything that falls due by itself, and which is next."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -52,7 +52,8 @@ _LABELS = {
 class Due:
     """One thing that falls due at `at`; metric and what follows only for steps and breaches.
 
-    `step` names a step that is no plain fraction; `on_call`: it goes to the on-call rota.
+    `step` names a step that is no plain fraction; `on_call`: it goes to the on-call rota. `planned`
+    is its own instant where that is before the ticket's last one.
     """
 
     at: datetime
@@ -62,6 +63,7 @@ class Due:
     fraction: float = 0.0
     step: str = ""
     on_call: bool = False
+    planned: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -79,8 +81,8 @@ class Due:
 
     @property
     def stamp(self) -> str:
-        """Key and instant: what a ticket remembers of a due that has been decided."""
-        return f"{self.key}@{self.at.isoformat()}"
+        """Key and own instant: what a ticket remembers of a due that has been decided."""
+        return f"{self.key}@{(self.planned or self.at).isoformat()}"
 
     @property
     def label(self) -> str:
@@ -96,9 +98,13 @@ def upcoming(
 ) -> tuple[Due, ...]:
     """Return what is to fall due if nothing happens before, earliest first.
 
-    A clock's due that new terms have put into the past falls due at the ticket's last instant.
+    What new terms or a late event have put into the past falls due at the ticket's last instant.
     """
-    found = [*_of_clocks(state, clocks, terms), *_of_life(state, office)]
+    life = (
+        replace(due, at=state.last_at, planned=due.at) if due.at < state.last_at else due
+        for due in _of_life(state, office)
+    )
+    found = [*_of_clocks(state, clocks, terms), *life]
     left = [due for due in found if due.stamp not in state.settled]
     return tuple(sorted(left, key=lambda due: (due.at, list(DueKind).index(due.kind))))
 
