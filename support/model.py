@@ -52,7 +52,10 @@ class TicketStatus(StrEnum):
     @property
     def active(self) -> bool:
         """Not resolved and not closed."""
-        return self not in (TicketStatus.RESOLVED, TicketStatus.CLOSED)
+        return self not in _ENDED
+
+
+_ENDED = frozenset({TicketStatus.RESOLVED, TicketStatus.CLOSED})
 
 
 class ActorKind(StrEnum):

@@ -153,11 +153,20 @@ def compute(marks: Sequence[Mark], book: PolicyBook, at: datetime) -> Clocks:
     if not line:
         return ()
     first_terms = next(m.terms for m in line if m.kind is MarkKind.TERMS)
-    tracks = [_Track(metric, terms, first_terms) for metric in Metric]
+    in_force = next(m.terms for m in reversed(line) if m.kind is MarkKind.TERMS)
+    aimed = terms[in_force].targets
+    tracks = [_Track(metric, terms, first_terms) for metric in Metric if metric in aimed]
     for mark in line:
         for track in tracks:
             track.take(mark)
     return tuple(clock for track in tracks for clock in track.clocks(at))
+
+
+# Members are read through these for every mark: through the class costs three times as much.
+_CREATED, _TERMS, _STATUS = MarkKind.CREATED, MarkKind.TERMS, MarkKind.STATUS
+_REPLY, _MESSAGE = MarkKind.REPLY, MarkKind.CUSTOMER_MESSAGE
+_FIRST, _NEXT, _RESOLUTION = Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE, Metric.RESOLUTION
+_SAID = frozenset({MarkKind.REPLY, MarkKind.CUSTOMER_MESSAGE, MarkKind.PRIORITY, MarkKind.VOID})
 
 
 class _Track:
@@ -174,12 +183,14 @@ class _Track:
         self._cycles: list[_Cycle] = []
 
     def take(self, mark: Mark) -> None:
+        if mark.kind in _SAID and not self._hears(mark.kind):
+            return
         before = self._status
-        if mark.kind is MarkKind.CREATED:
+        if mark.kind is _CREATED:
             self._tags = mark.words
-        elif mark.kind is MarkKind.TERMS:
+        elif mark.kind is _TERMS:
             self._change(self._all[mark.terms], mark.at)
-        elif mark.kind is MarkKind.STATUS and mark.status is not None:
+        elif mark.kind is _STATUS and mark.status is not None:
             self._status = mark.status
             if mark.words or mark.status.active:
                 self._words = mark.words
@@ -191,6 +202,15 @@ class _Track:
             calendar = self._terms.hours(self._metric) if self._counting(cycle) else None
             cycle.count(calendar, mark.at)
 
+    def _hears(self, said: MarkKind) -> bool:
+        """Whether what was said can start or stop an exchange of this metric."""
+        waiting = bool(self._cycles) and self._cycles[-1].stopped_at is None
+        if self._metric is _FIRST:
+            return waiting and said is _REPLY
+        if self._metric is _NEXT:
+            return said is (_REPLY if waiting else _MESSAGE)
+        return self._metric is not _RESOLUTION
+
     def _change(self, terms: Terms, at: datetime) -> None:
         anew = self._terms_since is not None and terms.on_change is OnChange.RESTART
         if anew and self._cycles and self._cycles[-1].stopped_at is None:
@@ -199,38 +219,41 @@ class _Track:
 
     def _start(self, mark: Mark, before: TicketStatus) -> None:
         idle = not self._cycles or self._cycles[-1].stopped_at is not None
-        reopened = mark.kind is MarkKind.STATUS and self._status.active and not before.active
-        voided = bool(self._cycles) and self._cycles[-1].voided
-        match self._metric:
-            case Metric.NEXT_RESPONSE:
-                starts = mark.kind is MarkKind.CUSTOMER_MESSAGE and idle
-            case Metric.PERIODIC_UPDATE:
-                again = bool(self._cycles) and reopened and not voided
-                starts = again or (_answers(mark) and self._status.active)
-            case Metric.RESOLUTION:
-                again = reopened and not voided and self._terms.on_reopen is OnReopen.RESTART
-                starts = again or (mark.kind is MarkKind.CREATED and idle)
-            case Metric.FIRST_RESPONSE:
-                starts = mark.kind is MarkKind.CREATED and idle
+        if self._metric is _FIRST:
+            starts = idle and mark.kind is _CREATED
+        elif self._metric is _NEXT:
+            starts = idle and mark.kind is _MESSAGE
+        elif self._metric is _RESOLUTION:
+            again = self._terms.on_reopen is OnReopen.RESTART and self._reopened(mark, before)
+            starts = again or (idle and mark.kind is _CREATED)
+        else:
+            again = bool(self._cycles) and self._reopened(mark, before)
+            starts = again or (_answers(mark) and self._status.active)
         if starts:
             if not idle:
                 self._end(mark.at)
             self._cycles.append(_Cycle(mark.at))
 
+    def _reopened(self, mark: Mark, before: TicketStatus) -> bool:
+        return (
+            mark.kind is _STATUS
+            and self._status.active
+            and not before.active
+            and not (self._cycles and self._cycles[-1].voided)
+        )
+
     def _stop(self, mark: Mark) -> None:
         if not self._cycles:
             return
-        cycle = self._cycles[-1]
-        match self._metric:
-            case Metric.RESOLUTION:
-                if mark.kind is MarkKind.STATUS:
-                    cycle.stopped_at = None if self._status.active else cycle.stopped_at or mark.at
-            case Metric.PERIODIC_UPDATE:
-                if not self._status.active:
-                    self._end(mark.at)
-            case _:
-                if _answers(mark):
-                    self._end(mark.at)
+        if self._metric is _RESOLUTION:
+            if mark.kind is _STATUS:
+                cycle = self._cycles[-1]
+                cycle.stopped_at = None if self._status.active else cycle.stopped_at or mark.at
+        elif self._metric is Metric.PERIODIC_UPDATE:
+            if not self._status.active:
+                self._end(mark.at)
+        elif _answers(mark):
+            self._end(mark.at)
 
     def _end(self, at: datetime) -> None:
         """Let the last exchange be met at `at`, unless it ended before."""
@@ -256,9 +279,11 @@ class _Track:
             return
         for number, cycle in enumerate(self._cycles):
             segments = cycle.segments()
-            due = _instant_of(segments, target)
+            counted = [s.counted(at) for s in segments]
+            consumed = sum(counted, timedelta(0))
+            due = _reached(segments, counted, target)
             if due is None and cycle.stopped_at is not None and segments and not cycle.voided:
-                due = _had_it_gone_on(segments, target, cycle.stopped_at)
+                due = segments[-1].calendar.add(cycle.stopped_at, target - consumed)
             yield Clock(
                 metric=self._metric,
                 cycle=number,
@@ -266,7 +291,7 @@ class _Track:
                 target=target,
                 started_at=cycle.started_at,
                 stopped_at=cycle.stopped_at,
-                consumed=sum((s.counted(at) for s in segments), timedelta(0)),
+                consumed=consumed,
                 due=due,
                 terms_since=self._terms_since or cycle.started_at,
                 segments=segments,
@@ -276,7 +301,7 @@ class _Track:
 
 def _answers(mark: Mark) -> bool:
     """Whether somebody spoke to the customer."""
-    return mark.kind is MarkKind.REPLY or (mark.answered and mark.kind is MarkKind.CREATED)
+    return mark.kind is _REPLY or (mark.answered and mark.kind is _CREATED)
 
 
 def _state(cycle: "_Cycle", *, counting: bool) -> ClockState:
@@ -326,20 +351,17 @@ class _Cycle:
 
 def _instant_of(segments: Sequence[Segment], consumed: timedelta) -> datetime | None:
     """Instant at which the segments have counted `consumed`, None if they end before."""
+    ended = [s.calendar.between(s.start, s.end) if s.end else timedelta(0) for s in segments]
+    return _reached(segments, ended, consumed)
+
+
+def _reached(
+    segments: Sequence[Segment], counted: Sequence[timedelta], consumed: timedelta
+) -> datetime | None:
+    """Likewise, where it is known what each segment that has ended counted."""
     left = consumed
-    for segment in segments:
-        if segment.end is None:
+    for segment, passed in zip(segments, counted, strict=True):
+        if segment.end is None or passed >= left:
             return segment.calendar.add(segment.start, left)
-        counted = segment.calendar.between(segment.start, segment.end)
-        if counted >= left:
-            return segment.calendar.add(segment.start, left)
-        left -= counted
+        left -= passed
     return None
-
-
-def _had_it_gone_on(
-    segments: Sequence[Segment], target: timedelta, stopped_at: datetime
-) -> datetime:
-    """Return when it would have been due, had it run on from where it stopped, held or not."""
-    counted = sum((s.counted(s.end) for s in segments if s.end), timedelta(0))
-    return segments[-1].calendar.add(stopped_at, target - counted)
