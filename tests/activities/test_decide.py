@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.decide import LOOK_AGAIN, DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Parking, Verdict
-from rules.policies_file import load_policies
+from rules.policies_file import load_policies, read_policies
 from store import automation, ledger, roster, views
 from store.pool import Pool, open_pool
 from support.actions import Outside
@@ -274,3 +274,34 @@ async def test_a_late_reply_withdraws_a_breach_and_the_ledger_keeps_both(bench: 
     assert (breach.metric, breach.withdrawn_seq) == ("first_response", seq + 1)
     last = [e for e in entries if isinstance(e, views.DecisionEntry)][-1]
     assert {c["kind"] for c in last.corrections} == {"placed", "withdrawn"}
+
+
+async def test_a_ticket_moved_to_new_policies_is_reckoned_by_both(bench: Bench) -> None:
+    await bench.decide(created())
+    form = json.dumps(
+        {
+            "calendars": {"always": {"tz": "UTC", "hours": "24/7"}},
+            "office": "always",
+            "policies": [{"id": "normal", "calendar": "always", "targets": {"resolution": "90h"}}],
+        },
+        sort_keys=True,
+    )
+    newer = read_policies(form)
+    async with bench.pool.connection() as conn:
+        await ledger.remember_policies(conn, version=newer.version, body=form)
+    rulebook = Rulebook(bench.rules, ScriptedMacros(), newer, Outside())
+    bench.activities = DecideActivities(bench.pool, rulebook)
+    at = NOW + timedelta(hours=10)
+    move = TicketEvent("move-1", EventKind.USE_POLICIES, at, at, KIM)
+    await bench.decide(replace(asked(move, seq=2), now=at))
+    later = NOW + timedelta(hours=30)
+    last = TicketEvent("n-9", EventKind.NOTE, later, later, KIM)
+    await bench.decide(replace(asked(last, seq=3), now=later))
+    async with bench.pool.connection() as conn:
+        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
+    moved, after = [e for e in entries if isinstance(e, views.DecisionEntry)][1:]
+    assert [d.policy_version for d in (moved, after)] == [newer.version] * 2
+    assert newer.version in moved.actions[0]["detail"]
+    [clock] = after.clocks
+    counted = [(part["calendar"], part["counted_s"] / 3600) for part in clock["segments"]]
+    assert counted == [("office", 8.0), ("always", 20.0)]
