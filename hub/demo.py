@@ -8,6 +8,7 @@ import asyncio
 import random
 import uuid
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
@@ -30,6 +31,7 @@ from support.routing import Role
 _FIRST_TICKETS = 24
 _PACE_S = (0.5, 2.0)
 _OPEN_AT_MOST = 36
+_CAPACITY = Decimal(24)
 _TEAMS = ("audio", "billing", "web")
 _AGENTS = (
     ("kim", "audio"),
@@ -79,6 +81,7 @@ class Feed:
                         team=team,
                         role=str(role),
                         presence="online",
+                        capacity_units=_CAPACITY,
                     )
                     await roster.add(conn, tenant=DEMO_TENANT, agent=agent)
 
@@ -116,7 +119,7 @@ class Feed:
             _log.warning("demo event failed", code=error.code)
 
     async def _presence(self) -> None:
-        agent_id, _ = self.chance.choice(_AGENTS)
+        agent_id, _ = self.chance.choice(_AGENTS[::2])  # one of each team, the other stays
         presence = self.chance.choice((Presence.ONLINE, Presence.ONLINE, Presence.AWAY))
         async with self.pool.connection() as conn:
             await roster.set_presence(
