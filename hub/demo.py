@@ -31,6 +31,8 @@ from support.routing import Role
 _FIRST_TICKETS = 24
 _PACE_S = (0.5, 2.0)
 _OPEN_AT_MOST = 36
+_PREFIX = "D-"
+"""Begins the ids of its tickets; those of a visitor are left to the visitor."""
 _CAPACITY = Decimal(24)
 _TEAMS = ("audio", "billing", "web")
 _AGENTS = (
@@ -90,7 +92,7 @@ class Feed:
         new = NewTicket(
             subject=self.chance.choice(_SUBJECTS[team]),
             body="Hello, can you help me with this?",
-            ticket_id=f"D-{uuid.uuid4().hex[:6]}",
+            ticket_id=f"{_PREFIX}{uuid.uuid4().hex[:6]}",
             channel=self.chance.choice((Channel.EMAIL, Channel.WEB, Channel.WEB, Channel.CHAT)),
             priority=self.chance.choices(list(Priority), weights=(2, 5, 2, 1))[0],
             team=team,
@@ -104,7 +106,7 @@ class Feed:
         """Open a ticket, or let someone do the next thing to one that is open."""
         async with self.pool.connection() as conn:
             tickets = await views.list_tickets(conn, tenant=DEMO_TENANT, limit=500)
-        open_now = [ticket for ticket in tickets if ticket.active]
+        open_now = [ticket for ticket in tickets if ticket.ticket_id.startswith(_PREFIX)]
         try:
             if self.chance.random() < 0.05:
                 await self._presence()
