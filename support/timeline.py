@@ -7,6 +7,7 @@ integer microseconds since 1970-01-01T00:00Z.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -77,7 +78,7 @@ def _offset_s(zone: ZoneInfo, at_s: int) -> int:
 
 
 @lru_cache(maxsize=2048)
-def _offsets(tz: str, year: int) -> tuple[tuple[int, int, int], ...]:
+def offsets(tz: str, year: int) -> tuple[tuple[int, int, int], ...]:
     """Return the year's stretches (from, to, offset) of constant offset.
 
     The zone is probed every 6 hours and each change is then bisected to the second.
@@ -105,12 +106,42 @@ def _offsets(tz: str, year: int) -> tuple[tuple[int, int, int], ...]:
 
 
 @lru_cache(maxsize=2048)
+def public_days(rule: PublicHolidays, year: int) -> Mapping[date, str]:
+    """Return the year's public holidays with their names."""
+    return dict(
+        holidays.country_holidays(
+            rule.country, subdiv=rule.subdivision, years=year, categories=rule.categories
+        ).items()
+    )
+
+
+@lru_cache(maxsize=2048)
 def _public_ordinals(rule: PublicHolidays, year: int) -> frozenset[int]:
     """Return the proleptic ordinals of the year's public holidays."""
-    found = holidays.country_holidays(
-        rule.country, subdiv=rule.subdivision, years=year, categories=rule.categories
-    )
-    return frozenset(day.toordinal() for day in found)
+    return frozenset(day.toordinal() for day in public_days(rule, year))
+
+
+def utc_spans(local: Spans, tz: str, year: int) -> Spans:
+    """Return the instants of one UTC year at which a clock of `tz` shows a time in `local`.
+
+    `local` holds spans of local wall time, sorted and apart, in microseconds since 1970 by that
+    clock.
+    """
+    ends = [end for _, end in local]
+    spans: Spans = []
+    for since, until, offset in offsets(tz, year):
+        low, high = since + offset, until + offset
+        for i in range(bisect_right(ends, low), len(local)):
+            start, end = local[i]
+            if start >= high:
+                break
+            spans.append((max(start, low) - offset, min(end, high) - offset))
+    return merged(spans)
+
+
+def local_midnight(day: date) -> int:
+    """Microseconds since 1970 by the local clock at the start of `day`."""
+    return (day.toordinal() - _EPOCH_ORDINAL) * DAY_US
 
 
 def merged(spans: Spans) -> Spans:
@@ -177,6 +208,16 @@ class Timeline:
         i = bisect_left(table.total, wanted)
         return table.ends[i] - (table.total[i] - wanted)
 
+    def spans(self, start: int, end: int) -> Spans:
+        """Open spans cut to [start, end), in order."""
+        if end <= start:
+            return []
+        table = self._covering(start, end)
+        first, last = bisect_right(table.ends, start), bisect_left(table.starts, end)
+        return merged(
+            [(max(table.starts[i], start), min(table.ends[i], end)) for i in range(first, last)]
+        )
+
     def is_open(self, at: int) -> bool:
         """Whether `at` is open."""
         table = self._covering(at, at)
@@ -242,17 +283,7 @@ class Timeline:
 
     def _year_spans(self, year: int) -> Spans:
         """Open spans of one UTC year."""
-        local = self._local_spans(year)
-        ends = [end for _, end in local]
-        spans: Spans = []
-        for since, until, offset in _offsets(self._rules.tz, year):
-            low, high = since + offset, until + offset
-            for i in range(bisect_right(ends, low), len(local)):
-                start, end = local[i]
-                if start >= high:
-                    break
-                spans.append((max(start, low) - offset, min(end, high) - offset))
-        return merged(spans)
+        return utc_spans(self._local_spans(year), self._rules.tz, year)
 
     def _local_spans(self, year: int) -> Spans:
         """Local windows of the year and of the days around it that may reach into it."""
