@@ -15,7 +15,7 @@ from hub.cli.session import read_settings
 from rules.policies_file import load_policies
 from support.calendar import BusinessCalendar, instant_of_reading
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
-from support.duration import parse_duration
+from support.duration import parse_duration, show_hours
 from support.errors import CalendarError, InputError
 
 app = typer.Typer(no_args_is_help=True)
@@ -54,7 +54,7 @@ def add(
         seconds = span.total_seconds()
         print_json({**_zone(calendar), "start": since, "seconds": seconds, "end": until})
         return
-    say(f"[bold]{_shown(until, calendar)}[/]  ({_hours(span.total_seconds())} of open time later)")
+    say(f"[bold]{_shown(until, calendar)}[/]  ({show_hours(span)} of open time later)")
 
 
 @app.command(epilog="Example: `flowhub calendar between 2026-03-27T16:00 2026-03-30T09:00`")
@@ -74,7 +74,7 @@ def between(
         seconds = span.total_seconds()
         print_json({**_zone(calendar), "start": since, "end": until, "open_s": seconds})
         return
-    say(f"[bold]{_hours(span.total_seconds())}[/] of open time ({span.total_seconds():g} s)")
+    say(f"[bold]{show_hours(span)}[/] of open time ({span.total_seconds():g} s)")
 
 
 @app.command(epilog="Example: `flowhub calendar show 2026-03-23 --days 14 --name office`")
@@ -180,11 +180,7 @@ def _windows(row: dict[str, Any]) -> str:
 
 
 def _hours(seconds: float) -> str:
-    """Write open time in hours, minutes and seconds: a day of it would be read as a date's."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
-    return " ".join(f"{value:g}{unit}" for value, unit in parts if value) or "0h"
+    return show_hours(timedelta(seconds=seconds))
 
 
 def _shown(at: datetime, calendar: BusinessCalendar) -> str:
