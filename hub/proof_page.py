@@ -88,7 +88,9 @@ def _row(part: Stretch, tz: str) -> Mapping[str, str]:
 def _bar(cycle: ClockAnswer, case: Case, tz: str) -> Mapping[str, Any]:
     """Rectangles of the stretches over time, and where due and now are."""
     clock = cycle.clock
-    ends = [part.end for part in cycle.proof] + [clock.due or clock.started_at, case.at]
+    now = case.at if clock.stopped_at is None else None
+    ends = [clock.started_at, *(part.end for part in cycle.proof)]
+    ends += [at for at in (clock.due, now) if at is not None]
     whole = (max(ends) - clock.started_at) or timedelta(seconds=1)
 
     def across(at: datetime) -> float:
@@ -97,7 +99,7 @@ def _bar(cycle: ClockAnswer, case: Case, tz: str) -> Mapping[str, Any]:
     return {
         "parts": _rectangles(cycle.proof, across, tz),
         "due": across(clock.due) if clock.due and clock.due >= clock.started_at else None,
-        "now": across(case.at),
+        "now": across(now) if now else None,
         "first": _local(clock.started_at, tz),
         "last": _local(max(ends), tz),
     }
@@ -106,6 +108,7 @@ def _bar(cycle: ClockAnswer, case: Case, tz: str) -> Mapping[str, Any]:
 def _rectangles(
     proof: Sequence[Stretch], across: Callable[[datetime], float], tz: str
 ) -> list[Mapping[str, Any]]:
+    """Place the stretches; those without length come last, so that nothing is drawn over them."""
     return [
         {
             "x": across(part.start),
@@ -113,7 +116,7 @@ def _rectangles(
             "why": str(part.why),
             "text": f"{_local(part.start, tz)} to {_local(part.end, tz)}: {part.why} {part.note}",
         }
-        for part in proof
+        for part in sorted(proof, key=lambda part: part.start == part.end)
     ]
 
 
