@@ -158,7 +158,10 @@ def merged(spans: Spans) -> Spans:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Open spans of whole years, with the open time up to the end of each."""
+    """Open spans of whole years, with the open time up to the end of each.
+
+    `deserts` are the stretches without open time that are longer than the horizon.
+    """
 
     first_year: int
     last_year: int
@@ -167,6 +170,7 @@ class _Table:
     starts: list[int]
     ends: list[int]
     total: list[int]
+    deserts: Spans
 
     def open_before(self, at: int) -> int:
         """Open time between the table's start and `at`, which it covers."""
@@ -206,6 +210,7 @@ class Timeline:
         while not table.total or table.total[-1] < wanted:
             table = self._grown(table, start)
         i = bisect_left(table.total, wanted)
+        _check_reachable(table, start, table.starts[i])
         return table.ends[i] - (table.total[i] - wanted)
 
     def spans(self, start: int, end: int) -> Spans:
@@ -230,17 +235,14 @@ class Timeline:
         while not table.ends or table.ends[-1] <= at:
             table = self._grown(table, at)
         i = bisect_right(table.ends, at)
+        _check_reachable(table, at, table.starts[i])
         return max(at, table.starts[i])
 
     def _grown(self, table: _Table, start: int) -> _Table:
         """Return the table with one year more, else CalendarError where nothing is in sight."""
         last_open = max(start, table.ends[-1]) if table.ends else start
         if table.end - last_open >= HORIZON_US:
-            raise CalendarError(
-                f"the calendar has no open time within ten years after "
-                f"{from_us(last_open).isoformat()}: give it hours or an override",
-                after=from_us(last_open).isoformat(),
-            )
+            raise _nothing_after(last_open)
         return self._covering(table.start, table.end)
 
     def _covering(self, start: int, end: int) -> _Table:
@@ -279,7 +281,8 @@ class Timeline:
             running += end - start
             total.append(running)
         starts, ends = [span[0] for span in spans], [span[1] for span in spans]
-        return _Table(first, last, _year_start(first), _year_start(last + 1), starts, ends, total)
+        start, end = _year_start(first), _year_start(last + 1)
+        return _Table(first, last, start, end, starts, ends, total, _deserts(start, starts, ends))
 
     def _year_spans(self, year: int) -> Spans:
         """Open spans of one UTC year."""
@@ -308,14 +311,42 @@ class Timeline:
 def _joined(earlier: _Table, later: _Table) -> _Table:
     """One table of two that follow each other."""
     base = earlier.total[-1] if earlier.total else 0
+    starts, ends = earlier.starts + later.starts, earlier.ends + later.ends
     return _Table(
         earlier.first_year,
         later.last_year,
         earlier.start,
         later.end,
-        earlier.starts + later.starts,
-        earlier.ends + later.ends,
+        starts,
+        ends,
         earlier.total + [base + value for value in later.total],
+        _deserts(earlier.start, starts, ends),
+    )
+
+
+def _deserts(start: int, starts: list[int], ends: list[int]) -> Spans:
+    """Stretches between openings, and before the first, that are longer than the horizon."""
+    return [
+        (end, following)
+        for end, following in zip([start, *ends], starts, strict=False)
+        if following - end > HORIZON_US
+    ]
+
+
+def _check_reachable(table: _Table, start: int, opening: int) -> None:
+    """Refuse an opening beyond a desert, as if the table did not happen to reach over it."""
+    for since, until in table.deserts:
+        last_open = max(since, start)
+        if until <= opening and until - last_open > HORIZON_US:
+            raise _nothing_after(last_open)
+
+
+def _nothing_after(last_open: int) -> CalendarError:
+    after = from_us(last_open).isoformat()
+    return CalendarError(
+        f"the calendar has no open time within ten years after {after}: "
+        "give it hours or an override",
+        after=after,
     )
 
 
