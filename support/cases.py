@@ -69,7 +69,7 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
     calendar = BusinessCalendar.from_dict(_mapping(form.get("calendar"), "calendar"))
     asked = at or _instant(form.get("as_of", form.get("at")), "as_of")
     pauses = _pauses(form.get("pause_on"))
-    policies = [_terms(form.get("targets"), "targets", calendar, pauses, "0")]
+    policies = [_terms(form.get("targets"), "targets", calendar, pauses, "")]
     marks: list[Mark] = []
     events = form.get("events")
     if not isinstance(events, Sequence) or isinstance(events, str) or not events:
@@ -77,19 +77,19 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
     for number, event in enumerate(events):
         where = f"events[{number}]"
         when = _instant(_mapping(event, where).get("at"), f"{where}.at")
-        name = event.get("type")
+        name, event_id = event.get("type"), f"{number:06}"
         if name == _PRIORITY:
-            key = str(len(policies))
+            key = f"{len(policies):06}"
             policies.append(_terms(event.get("targets"), f"{where}.targets", calendar, pauses, key))
-            marks.append(Mark(when, MarkKind.TERMS, terms=key))
+            marks.append(Mark(when, MarkKind.TERMS, event_id, terms=key))
             continue
         if name not in _KINDS:
             known = ", ".join([*_KINDS, _PRIORITY])
             raise InputError(f"`{where}.type` is {name!r}: use one of {known}")
         kind, status = _KINDS[name]
-        marks.append(Mark(when, kind, event_id=str(number), status=status))
+        marks.append(Mark(when, kind, event_id, status=status))
         if kind is MarkKind.CREATED:
-            marks.append(Mark(when, MarkKind.TERMS, terms="0"))
+            marks.append(Mark(when, MarkKind.TERMS, event_id, terms=policies[0].key))
     _check_begun(marks)
     return Case(calendar, tuple(marks), PolicyBook("case", calendar, tuple(policies)), asked)
 

@@ -11,8 +11,8 @@ import typer
 
 from hub.cli.forms import read_form, read_instant
 from hub.cli.output import AsJson, print_json, print_table, say
-from hub.cli.session import read_settings
 from rules.policies_file import load_policies
+from settings import read_settings
 from support.calendar import BusinessCalendar, instant_of_reading
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
 from support.duration import parse_duration, show_hours

