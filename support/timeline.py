@@ -64,7 +64,7 @@ def to_us(at: datetime) -> int:
 
 def from_us(value: int) -> datetime:
     """Return the aware UTC instant of microseconds since the epoch."""
-    return EPOCH + timedelta(microseconds=value)
+    return EPOCH + value * _MICROSECOND
 
 
 def _year_start(year: int) -> int:
