@@ -114,4 +114,5 @@ def _show(metric: Metric, cycle: ClockAnswer, case: Case) -> None:
 
 
 def _local(at: datetime, case: Case) -> str:
-    return f"{at.astimezone(ZoneInfo(case.calendar.rules.tz)):%a %Y-%m-%d %H:%M:%S}"
+    local = at.astimezone(ZoneInfo(case.calendar.rules.tz))
+    return f"{local:%a %Y-%m-%d %H:%M}{f':{local:%S}' if local.second else ''}"
