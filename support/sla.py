@@ -212,7 +212,7 @@ class _Track:
             segments = cycle.segments()
             due = _instant_of(segments, target)
             if due is None and cycle.stopped_at is not None and segments:
-                due = _had_it_gone_on(segments, target)
+                due = _had_it_gone_on(segments, target, cycle.stopped_at)
             yield Clock(
                 metric=self._metric,
                 cycle=number,
@@ -268,7 +268,9 @@ def _instant_of(segments: Sequence[Segment], consumed: timedelta) -> datetime | 
     return None
 
 
-def _had_it_gone_on(segments: Sequence[Segment], target: timedelta) -> datetime:
-    *before, last = segments
-    left = target - sum((s.counted(s.end) for s in before if s.end), timedelta(0))
-    return last.calendar.add(last.start, left)
+def _had_it_gone_on(
+    segments: Sequence[Segment], target: timedelta, stopped_at: datetime
+) -> datetime:
+    """Return when it would have been due, had it run on from where it stopped, held or not."""
+    counted = sum((s.counted(s.end) for s in segments if s.end), timedelta(0))
+    return segments[-1].calendar.add(stopped_at, target - counted)

@@ -139,6 +139,16 @@ def test_a_reply_that_did_not_arrive_never_was() -> None:
     )
 
 
+def test_a_clock_stopped_while_held_before_its_due_is_not_late() -> None:
+    marks = begun(
+        Mark(T0 + HOUR, MarkKind.STATUS, status=TicketStatus.WAITING_CUSTOMER),
+        Mark(T0 + 90 * HOUR, MarkKind.STATUS, status=TicketStatus.RESOLVED),
+    )
+    clock = clock_of(Metric.RESOLUTION, marks, T0 + 99 * HOUR)
+    assert (clock.state, clock.consumed, clock.due) == (ClockState.MET, HOUR, T0 + 99 * HOUR)
+    assert not clock.late(T0 + 99 * HOUR)
+
+
 def test_a_ticket_made_on_the_phone_has_met_first_response() -> None:
     marks = begun()
     marks[0] = Mark(T0, MarkKind.CREATED, answered=True)
