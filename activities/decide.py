@@ -116,10 +116,11 @@ class DecideActivities:
         )
         decision = await surroundings.drive(decide(request))
         surroundings.at = decision.at
-        verdict = records.verdict_of(asked, decision)
+        kept = records.plain(decision)
+        verdict = records.verdict_of(asked, decision, kept.digest)
         texts = await self._texts(conn, asked, decision)
         async with conn.pipeline():
-            await self._write(conn, asked, found, decision, verdict, texts=texts)
+            await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
             await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
         _log.info(
             "decided",
@@ -227,23 +228,26 @@ class DecideActivities:
         asked: DecideInput,
         found: ledger.Found,
         decision: Decision,
-        verdict: Verdict,
         *,
+        verdict: Verdict,
+        kept: records.Plain,
         texts: tuple[messages.Message, ...],
     ) -> None:
         event, key = asked.event, (asked.tenant, asked.ticket_id)
         opening_ref = found.opening_ref or (event.message_ref if event else "")
         seq, lateness_s = asked.decision_seq, decision.lateness.total_seconds()
         async with conn.pipeline():
-            await ledger.write_decision(conn, records.decision_row(asked, decision, verdict))
+            await ledger.write_decision(conn, records.decision_row(asked, decision, kept, verdict))
             if event is not None and verdict.result is not None:
-                row = records.event_row(asked, event, verdict.result, decision.at)
-                await ledger.write_event(conn, row)
-            await ledger.write_ticket(conn, records.ticket_row(asked, decision, opening_ref))
-            trigger_id = records.trigger_id(asked)
-            await ledger.unpark(
-                conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
-            )
+                happened = records.event_row(asked, event, verdict.result, decision.at)
+                await ledger.write_event(conn, happened)
+            row = records.ticket_row(asked, decision, kept, opening_ref)
+            await ledger.write_ticket(conn, row)
+            if found.parked:
+                trigger_id = records.trigger_id(asked)
+                await ledger.unpark(
+                    conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
+                )
             for undone in decision.corrections:
                 if undone.kind is CorrectionKind.WITHDRAWN and undone.before is not None:
                     await breaches.withdraw_breach(conn, key, (undone.metric, undone.before), seq)

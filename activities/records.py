@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -129,7 +130,42 @@ def refused_result(
     )
 
 
-def verdict_of(asked: DecideInput, decision: Decision) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A decision as plain data, made once for the rows and for the seal over them."""
+
+    inputs: Mapping[str, Any]
+    fired: Sequence[str]
+    trace: Sequence[Mapping[str, Any]]
+    actions: Sequence[Mapping[str, Any]]
+    clocks: Sequence[Mapping[str, Any]]
+    corrections: Sequence[Mapping[str, Any]]
+    state: str
+    pack: str
+
+    @property
+    def digest(self) -> str:
+        """Seal what the ledger keeps of a decision: SHA-256 of its JSON with sorted keys."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(decision: Decision) -> Plain:
+    """Return what the ledger keeps of a decision, as plain data."""
+    return Plain(
+        inputs=decision.facts,
+        fired=decision.fired,
+        trace=_dump(_TRACE, decision.trace),
+        actions=_dump(_ACTIONS, decision.actions),
+        clocks=[clock_form(clock, decision.at) for clock in decision.clocks],
+        corrections=_dump(_CORRECTIONS, decision.corrections),
+        state=state_to_json(decision.state),
+        pack=decision.pack_version,
+    )
+
+
+def verdict_of(asked: DecideInput, decision: Decision, digest: str) -> Verdict:
     """Return what history keeps of a decision: what was decided, by what, and the seal."""
     event = asked.event
     result = result_of(asked, decision, event) if event else None
@@ -142,26 +178,10 @@ def verdict_of(asked: DecideInput, decision: Decision) -> Verdict:
         effects=tuple(effect_ref(effect) for effect in decision.effects),
         fired=decision.fired[:FIRED_SHOWN],
         pack=f"{decision.pack_name}@{decision.pack_version}",
-        digest=digest_of(decision),
+        digest=digest,
         at=decision.at,
         headline=f"{what}: {', '.join(decision.fired[:4]) or 'no rule fired'}",
     )
-
-
-def digest_of(decision: Decision) -> str:
-    """Seal what the ledger keeps of a decision (SHA-256 of its canonical JSON)."""
-    content = {
-        "inputs": decision.facts,
-        "fired": decision.fired,
-        "trace": _dump(_TRACE, decision.trace),
-        "actions": _dump(_ACTIONS, decision.actions),
-        "clocks": [clock_form(clock, decision.at) for clock in decision.clocks],
-        "corrections": _dump(_CORRECTIONS, decision.corrections),
-        "state": _dump(_STATE, decision.state),
-        "pack": decision.pack_version,
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def clock_form(clock: Clock, at: datetime) -> dict[str, Any]:
@@ -189,7 +209,9 @@ def _segment_form(segment: Segment, at: datetime) -> dict[str, Any]:
     }
 
 
-def decision_row(asked: DecideInput, decision: Decision, verdict: Verdict) -> DecisionRow:
+def decision_row(
+    asked: DecideInput, decision: Decision, kept: Plain, verdict: Verdict
+) -> DecisionRow:
     """Return the decision with all that explains it."""
     trigger = asked.event or asked.deadline
     assert trigger is not None  # noqa: S101  a decision has one of the two
@@ -206,12 +228,12 @@ def decision_row(asked: DecideInput, decision: Decision, verdict: Verdict) -> De
         pack_name=decision.pack_name,
         pack_version=decision.pack_version,
         policy_version=decision.state.policy_version,
-        inputs=decision.facts,
-        fired=decision.fired,
-        trace=_dump(_TRACE, decision.trace),
-        actions=_dump(_ACTIONS, decision.actions),
-        clocks=[clock_form(clock, decision.at) for clock in decision.clocks],
-        corrections=_dump(_CORRECTIONS, decision.corrections),
+        inputs=kept.inputs,
+        fired=kept.fired,
+        trace=kept.trace,
+        actions=kept.actions,
+        clocks=kept.clocks,
+        corrections=kept.corrections,
         digest=verdict.digest,
         result=_dump(_VERDICT, verdict),
     )
@@ -251,7 +273,7 @@ def event_row(
     )
 
 
-def ticket_row(asked: DecideInput, decision: Decision, opening_ref: str) -> TicketRow:
+def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref: str) -> TicketRow:
     """Return the projection of a ticket after a decision."""
     state, flags, due = decision.state, decision.standing, decision.next_due
     return TicketRow(
@@ -279,7 +301,7 @@ def ticket_row(asked: DecideInput, decision: Decision, opening_ref: str) -> Tick
         next_deadline_is=due.label if due else "",
         decision_seq=asked.decision_seq,
         pack_version=decision.pack_version,
-        state=state_to_json(state),
+        state=kept.state,
     )
 
 

@@ -81,7 +81,8 @@ class Surroundings:
     async def settle_claim(self, before: Claim | None, state: TicketState, seq: int) -> None:
         """Make claim row and loads say what the decision ended with.
 
-        Agents are adjusted in the order of their ids, so that two decisions cannot deadlock.
+        Agents are adjusted in the order of their ids, so that decisions seldom deadlock; one that
+        does is tried again.
         """
         carried = dict(self.taken)
         if before is not None:
@@ -93,6 +94,8 @@ class Surroundings:
                 await roster.adjust_load(
                     self.conn, tenant=self.tenant, agent_id=agent_id, units=change
                 )
+        if before == Claim(state.owner, state.units, state.locked_until):
+            return
         if state.owner:
             await roster.set_claim(
                 self.conn,

@@ -8,6 +8,7 @@ import asyncio
 import random
 import uuid
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
@@ -30,6 +31,9 @@ from support.routing import Role
 _FIRST_TICKETS = 24
 _PACE_S = (0.5, 2.0)
 _OPEN_AT_MOST = 36
+_PREFIX = "D-"
+"""Begins the ids of its tickets; those of a visitor are left to the visitor."""
+_CAPACITY = Decimal(24)
 _TEAMS = ("audio", "billing", "web")
 _AGENTS = (
     ("kim", "audio"),
@@ -79,6 +83,7 @@ class Feed:
                         team=team,
                         role=str(role),
                         presence="online",
+                        capacity_units=_CAPACITY,
                     )
                     await roster.add(conn, tenant=DEMO_TENANT, agent=agent)
 
@@ -87,7 +92,7 @@ class Feed:
         new = NewTicket(
             subject=self.chance.choice(_SUBJECTS[team]),
             body="Hello, can you help me with this?",
-            ticket_id=f"D-{uuid.uuid4().hex[:6]}",
+            ticket_id=f"{_PREFIX}{uuid.uuid4().hex[:6]}",
             channel=self.chance.choice((Channel.EMAIL, Channel.WEB, Channel.WEB, Channel.CHAT)),
             priority=self.chance.choices(list(Priority), weights=(2, 5, 2, 1))[0],
             team=team,
@@ -101,7 +106,7 @@ class Feed:
         """Open a ticket, or let someone do the next thing to one that is open."""
         async with self.pool.connection() as conn:
             tickets = await views.list_tickets(conn, tenant=DEMO_TENANT, limit=500)
-        open_now = [ticket for ticket in tickets if ticket.active]
+        open_now = [ticket for ticket in tickets if ticket.ticket_id.startswith(_PREFIX)]
         try:
             if self.chance.random() < 0.05:
                 await self._presence()
@@ -116,7 +121,7 @@ class Feed:
             _log.warning("demo event failed", code=error.code)
 
     async def _presence(self) -> None:
-        agent_id, _ = self.chance.choice(_AGENTS)
+        agent_id, _ = self.chance.choice(_AGENTS[::2])  # one of each team, the other stays
         presence = self.chance.choice((Presence.ONLINE, Presence.ONLINE, Presence.AWAY))
         async with self.pool.connection() as conn:
             await roster.set_presence(

@@ -17,7 +17,10 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
        t.policy_version, c.agent_id, c.units, a.presence = 'online' as owner_available,
        e.result as repeated, e.kind as event_kind, e.message_ref as event_ref,
        d.result as decided, d.trigger_id,
-       coalesce(s.stopped, false) as automation_stopped
+       coalesce(s.stopped, false) as automation_stopped,
+       exists (select from parkings as p
+                where p.tenant = k.tenant and p.ticket_id = k.ticket_id) as parked,
+       c.locked_until
   from (select %(tenant)s::text as tenant, %(ticket_id)s::text as ticket_id) as k
   left join (select *, state ->> 'policy_version' as policy_version from tickets) as t
        using (tenant, ticket_id)
@@ -37,6 +40,7 @@ class Claim:
 
     agent_id: str
     units: Decimal
+    locked_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Found:
     decided: Mapping[str, Any] | None
     trigger_id: str
     automation_stopped: bool
+    parked: bool
 
 
 async def read(
@@ -86,7 +91,7 @@ async def read(
         status=row.get("status") or "",
         opening_ref=row.get("opening_ref") or "",
         policy_version=row.get("policy_version") or "",
-        claim=Claim(owner, row["units"]) if owner else None,
+        claim=Claim(owner, row["units"], row["locked_until"]) if owner else None,
         owner_available=bool(row.get("owner_available")),
         repeated=row.get("repeated"),
         event_kind=row.get("event_kind") or "",
@@ -94,6 +99,7 @@ async def read(
         decided=row.get("decided"),
         trigger_id=row.get("trigger_id") or "",
         automation_stopped=bool(row.get("automation_stopped")),
+        parked=bool(row.get("parked")),
     )
 
 

@@ -93,7 +93,12 @@ class BusinessCalendar:
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """Open time in [start, end); nothing where `end` is not after `start`."""
-        return timedelta(microseconds=self._timeline.between(to_us(start), to_us(end)))
+        return self._timeline.between(to_us(start), to_us(end)) * _MICROSECOND
+
+    def openings(self, start: datetime, end: datetime) -> tuple[tuple[datetime, datetime], ...]:
+        """Open intervals cut to [start, end), in order; their lengths add up to `between`."""
+        spans = self._timeline.spans(to_us(start), to_us(end))
+        return tuple((from_us(since), from_us(until)) for since, until in spans)
 
     def is_open(self, at: datetime) -> bool:
         """Whether `at` is inside an open interval."""

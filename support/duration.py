@@ -26,3 +26,13 @@ def show_duration(span: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return ("-" if span < timedelta(0) else "") + (" ".join(parts) or "0s")
+
+
+def show_hours(span: timedelta) -> str:
+    """Write open time with hours for its largest unit: a day of it would be read as a date's."""
+    seconds = abs(span).total_seconds()
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    text = " ".join(f"{value:g}{unit}" for value, unit in parts if value) or "0h"
+    return ("-" if span < timedelta(0) else "") + text

@@ -7,6 +7,7 @@ integer microseconds since 1970-01-01T00:00Z.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -63,7 +64,7 @@ def to_us(at: datetime) -> int:
 
 def from_us(value: int) -> datetime:
     """Return the aware UTC instant of microseconds since the epoch."""
-    return EPOCH + timedelta(microseconds=value)
+    return EPOCH + value * _MICROSECOND
 
 
 def _year_start(year: int) -> int:
@@ -77,7 +78,7 @@ def _offset_s(zone: ZoneInfo, at_s: int) -> int:
 
 
 @lru_cache(maxsize=2048)
-def _offsets(tz: str, year: int) -> tuple[tuple[int, int, int], ...]:
+def offsets(tz: str, year: int) -> tuple[tuple[int, int, int], ...]:
     """Return the year's stretches (from, to, offset) of constant offset.
 
     The zone is probed every 6 hours and each change is then bisected to the second.
@@ -105,12 +106,42 @@ def _offsets(tz: str, year: int) -> tuple[tuple[int, int, int], ...]:
 
 
 @lru_cache(maxsize=2048)
+def public_days(rule: PublicHolidays, year: int) -> Mapping[date, str]:
+    """Return the year's public holidays with their names."""
+    return dict(
+        holidays.country_holidays(
+            rule.country, subdiv=rule.subdivision, years=year, categories=rule.categories
+        ).items()
+    )
+
+
+@lru_cache(maxsize=2048)
 def _public_ordinals(rule: PublicHolidays, year: int) -> frozenset[int]:
     """Return the proleptic ordinals of the year's public holidays."""
-    found = holidays.country_holidays(
-        rule.country, subdiv=rule.subdivision, years=year, categories=rule.categories
-    )
-    return frozenset(day.toordinal() for day in found)
+    return frozenset(day.toordinal() for day in public_days(rule, year))
+
+
+def utc_spans(local: Spans, tz: str, year: int) -> Spans:
+    """Return the instants of one UTC year at which a clock of `tz` shows a time in `local`.
+
+    `local` holds spans of local wall time, sorted and apart, in microseconds since 1970 by that
+    clock.
+    """
+    ends = [end for _, end in local]
+    spans: Spans = []
+    for since, until, offset in offsets(tz, year):
+        low, high = since + offset, until + offset
+        for i in range(bisect_right(ends, low), len(local)):
+            start, end = local[i]
+            if start >= high:
+                break
+            spans.append((max(start, low) - offset, min(end, high) - offset))
+    return merged(spans)
+
+
+def local_midnight(day: date) -> int:
+    """Microseconds since 1970 by the local clock at the start of `day`."""
+    return (day.toordinal() - _EPOCH_ORDINAL) * DAY_US
 
 
 def merged(spans: Spans) -> Spans:
@@ -127,7 +158,10 @@ def merged(spans: Spans) -> Spans:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Open spans of whole years, with the open time up to the end of each."""
+    """Open spans of whole years, with the open time up to the end of each.
+
+    `deserts` are the stretches without open time that are longer than the horizon.
+    """
 
     first_year: int
     last_year: int
@@ -136,6 +170,7 @@ class _Table:
     starts: list[int]
     ends: list[int]
     total: list[int]
+    deserts: Spans
 
     def open_before(self, at: int) -> int:
         """Open time between the table's start and `at`, which it covers."""
@@ -175,7 +210,18 @@ class Timeline:
         while not table.total or table.total[-1] < wanted:
             table = self._grown(table, start)
         i = bisect_left(table.total, wanted)
+        _check_reachable(table, start, table.starts[i])
         return table.ends[i] - (table.total[i] - wanted)
+
+    def spans(self, start: int, end: int) -> Spans:
+        """Open spans cut to [start, end), in order."""
+        if end <= start:
+            return []
+        table = self._covering(start, end)
+        first, last = bisect_right(table.ends, start), bisect_left(table.starts, end)
+        return merged(
+            [(max(table.starts[i], start), min(table.ends[i], end)) for i in range(first, last)]
+        )
 
     def is_open(self, at: int) -> bool:
         """Whether `at` is open."""
@@ -189,17 +235,14 @@ class Timeline:
         while not table.ends or table.ends[-1] <= at:
             table = self._grown(table, at)
         i = bisect_right(table.ends, at)
+        _check_reachable(table, at, table.starts[i])
         return max(at, table.starts[i])
 
     def _grown(self, table: _Table, start: int) -> _Table:
         """Return the table with one year more, else CalendarError where nothing is in sight."""
         last_open = max(start, table.ends[-1]) if table.ends else start
         if table.end - last_open >= HORIZON_US:
-            raise CalendarError(
-                f"the calendar has no open time within ten years after "
-                f"{from_us(last_open).isoformat()}: give it hours or an override",
-                after=from_us(last_open).isoformat(),
-            )
+            raise _nothing_after(last_open)
         return self._covering(table.start, table.end)
 
     def _covering(self, start: int, end: int) -> _Table:
@@ -238,21 +281,12 @@ class Timeline:
             running += end - start
             total.append(running)
         starts, ends = [span[0] for span in spans], [span[1] for span in spans]
-        return _Table(first, last, _year_start(first), _year_start(last + 1), starts, ends, total)
+        start, end = _year_start(first), _year_start(last + 1)
+        return _Table(first, last, start, end, starts, ends, total, _deserts(start, starts, ends))
 
     def _year_spans(self, year: int) -> Spans:
         """Open spans of one UTC year."""
-        local = self._local_spans(year)
-        ends = [end for _, end in local]
-        spans: Spans = []
-        for since, until, offset in _offsets(self._rules.tz, year):
-            low, high = since + offset, until + offset
-            for i in range(bisect_right(ends, low), len(local)):
-                start, end = local[i]
-                if start >= high:
-                    break
-                spans.append((max(start, low) - offset, min(end, high) - offset))
-        return merged(spans)
+        return utc_spans(self._local_spans(year), self._rules.tz, year)
 
     def _local_spans(self, year: int) -> Spans:
         """Local windows of the year and of the days around it that may reach into it."""
@@ -277,14 +311,42 @@ class Timeline:
 def _joined(earlier: _Table, later: _Table) -> _Table:
     """One table of two that follow each other."""
     base = earlier.total[-1] if earlier.total else 0
+    starts, ends = earlier.starts + later.starts, earlier.ends + later.ends
     return _Table(
         earlier.first_year,
         later.last_year,
         earlier.start,
         later.end,
-        earlier.starts + later.starts,
-        earlier.ends + later.ends,
+        starts,
+        ends,
         earlier.total + [base + value for value in later.total],
+        _deserts(earlier.start, starts, ends),
+    )
+
+
+def _deserts(start: int, starts: list[int], ends: list[int]) -> Spans:
+    """Stretches between openings, and before the first, that are longer than the horizon."""
+    return [
+        (end, following)
+        for end, following in zip([start, *ends], starts, strict=False)
+        if following - end > HORIZON_US
+    ]
+
+
+def _check_reachable(table: _Table, start: int, opening: int) -> None:
+    """Refuse an opening beyond a desert, as if the table did not happen to reach over it."""
+    for since, until in table.deserts:
+        last_open = max(since, start)
+        if until <= opening and until - last_open > HORIZON_US:
+            raise _nothing_after(last_open)
+
+
+def _nothing_after(last_open: int) -> CalendarError:
+    after = from_us(last_open).isoformat()
+    return CalendarError(
+        f"the calendar has no open time within ten years after {after}: "
+        "give it hours or an override",
+        after=after,
     )
 
 

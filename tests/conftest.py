@@ -1,7 +1,12 @@
 """Fixtures are in `fix_*.py`, by what they provide; here is only what concerns every test."""
 
+import hypothesis
 import pytest
 import structlog
+
+# The first case of a run loads zones and holidays: how long it takes says nothing.
+hypothesis.settings.register_profile("flowhub", deadline=None)
+hypothesis.settings.load_profile("flowhub")
 
 structlog.configure(
     processors=[structlog.stdlib.render_to_log_kwargs],

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from hub.cli import automation, feeds, lanes, roster, runtime, tickets
+from hub.cli import automation, calendar, feeds, lanes, roster, runtime, sla, tickets
 from hub.cli.output import show_error
 from support.errors import FlowHubError
 
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.add_typer(tickets.app, name="ticket", help="Create, read and move tickets.")
 app.add_typer(roster.app, name="roster", help="Agents: who can be asked.")
 app.add_typer(automation.app, name="automation", help="The stop switch of automation.")
+app.add_typer(calendar.app, name="calendar", help="Business time: add, between, when it is open.")
+app.add_typer(sla.app, name="sla", help="Why a deadline is when it is.")
 lanes.register(app)
 feeds.register(app)
 runtime.register(app)

@@ -105,3 +105,27 @@ def test_no_open_time_is_an_error_at_once() -> None:
         calendar.add(datetime(2026, 1, 1, tzinfo=UTC), timedelta(seconds=1))
     with pytest.raises(CalendarError):
         calendar.next_open(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_an_opening_too_far_off_is_refused_whatever_was_asked_before() -> None:
+    form = {"tz": "UTC", "hours": {}, "overrides": {"2050-01-05": [["08:00", "09:00"]]}}
+    calendar = BusinessCalendar.from_dict(form)
+    early, near = datetime(2026, 1, 1, tzinfo=UTC), datetime(2045, 1, 1, tzinfo=UTC)
+    for _ in range(2):
+        with pytest.raises(CalendarError, match="ten years after 2026"):
+            calendar.add(early, timedelta(minutes=1))
+        with pytest.raises(CalendarError, match="ten years after 2026"):
+            calendar.next_open(early)
+        assert calendar.next_open(near) == datetime(2050, 1, 5, 8, tzinfo=UTC)
+        assert calendar.between(early, datetime(2051, 1, 1, tzinfo=UTC)) == timedelta(hours=1)
+        with pytest.raises(CalendarError, match="ten years after 2050"):
+            calendar.add(near, timedelta(hours=1, seconds=1))
+
+
+def test_the_openings_add_up_to_the_open_time() -> None:
+    calendar = BusinessCalendar.from_dict(OFFICE)
+    start, end = datetime(2025, 12, 29, 9, 30, tzinfo=UTC), datetime(2026, 1, 7, 9, tzinfo=UTC)
+    openings = calendar.openings(start, end)
+    assert openings[0][0] == start
+    lengths = (until - since for since, until in openings)
+    assert sum(lengths, timedelta(0)) == calendar.between(start, end)

@@ -1,0 +1,232 @@
+"""A ticket's life written down by hand: calendar, targets, what happened, and what its clocks say.
+
+This is the form of the oracles that the clocks are tested with, so a doubtful deadline can be
+written down, explained, and kept as a test.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from support.calendar import BusinessCalendar
+from support.errors import InputError
+from support.model import TicketStatus
+from support.policy import Metric, PolicyBook, Terms
+from support.proof import Stretch, plain_seconds, proof_of, stretch_form
+from support.sla import Clock, ClockState, Mark, MarkKind, compute
+
+CALENDAR = "calendar"
+IDLE = "idle"
+
+_PAUSED = frozenset({TicketStatus.WAITING_CUSTOMER})
+_KINDS: Mapping[str, tuple[MarkKind, TicketStatus | None]] = {
+    "created": (MarkKind.CREATED, None),
+    "agent_reply": (MarkKind.REPLY, None),
+    "customer_reply": (MarkKind.CUSTOMER_MESSAGE, None),
+    "paused": (MarkKind.STATUS, TicketStatus.WAITING_CUSTOMER),
+    "resumed": (MarkKind.STATUS, TicketStatus.OPEN),
+    "resolved": (MarkKind.STATUS, TicketStatus.RESOLVED),
+    "reopened": (MarkKind.STATUS, TicketStatus.OPEN),
+}
+_PRIORITY = "priority_changed"
+_TARGETS = {f"{metric}_s": metric for metric in Metric}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What happened to one ticket, in the terms that clocks are computed from, asked at `at`."""
+
+    calendar: BusinessCalendar
+    marks: tuple[Mark, ...]
+    book: PolicyBook
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAnswer:
+    """A clock with its proof."""
+
+    clock: Clock
+    proof: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the clocks say: per metric every cycle in order; a metric without target is left out."""
+
+    metrics: Mapping[Metric, tuple[ClockAnswer, ...]]
+    next_due: datetime | None
+
+
+def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
+    """Read a case, else InputError or CalendarError naming the field.
+
+    `calendar` is what `BusinessCalendar.from_dict` reads; `targets` maps `first_response_s` and so
+    on to open seconds, or null; `events` are `type` and `at` each; `as_of`, or `at`, is when it is
+    asked, unless given here. `pause_on` names the metrics that a pause stops; default: all.
+    """
+    calendar = BusinessCalendar.from_dict(_mapping(form.get("calendar"), "calendar"))
+    asked = at or _instant(form.get("as_of", form.get("at")), "as_of")
+    pauses = _pauses(form.get("pause_on"))
+    policies = [_terms(form.get("targets"), "targets", calendar, pauses, "")]
+    marks: list[Mark] = []
+    events = form.get("events")
+    if not isinstance(events, Sequence) or isinstance(events, str) or not events:
+        raise InputError("`events` must list what happened, from `created` on")
+    for number, event in enumerate(events):
+        where = f"events[{number}]"
+        when = _instant(_mapping(event, where).get("at"), f"{where}.at")
+        name, event_id = event.get("type"), f"{number:06}"
+        if name == _PRIORITY:
+            key = f"{len(policies):06}"
+            policies.append(_terms(event.get("targets"), f"{where}.targets", calendar, pauses, key))
+            marks.append(Mark(when, MarkKind.TERMS, event_id, terms=key))
+            continue
+        if name not in _KINDS:
+            known = ", ".join([*_KINDS, _PRIORITY])
+            raise InputError(f"`{where}.type` is {name!r}: use one of {known}")
+        kind, status = _KINDS[name]
+        marks.append(Mark(when, kind, event_id, status=status))
+        if kind is MarkKind.CREATED:
+            marks.append(Mark(when, MarkKind.TERMS, event_id, terms=policies[0].key))
+    _check_begun(marks)
+    return Case(calendar, tuple(marks), PolicyBook("case", calendar, tuple(policies)), asked)
+
+
+def answer_of(case: Case) -> Answer:
+    """Compute the clocks of a case, each with its proof."""
+    clocks = compute(case.marks, case.book, case.at)
+    found: dict[Metric, tuple[ClockAnswer, ...]] = {}
+    for metric in _aimed(case):
+        found[metric] = tuple(
+            ClockAnswer(clock, proof_of(clock, case.marks, case.at))
+            for clock in clocks
+            if clock.metric is metric
+        )
+    running = (clock.due for clock in clocks if clock.state is ClockState.RUNNING)
+    return Answer(found, min((due for due in running if due is not None), default=None))
+
+
+def answer_form(case: Case, answer: Answer) -> dict[str, Any]:
+    """Return the answer with the field names of the oracles; a metric without target is None.
+
+    Each metric has its last cycle, with the earlier ones in `earlier`.
+    """
+    form: dict[str, Any] = {"as_of": case.at.isoformat()}
+    for metric in Metric:
+        cycles = answer.metrics.get(metric)
+        form[str(metric)] = None if cycles is None else _metric_form(metric, cycles, case)
+    form["next_due"] = answer.next_due.isoformat() if answer.next_due else None
+    return form
+
+
+def _metric_form(metric: Metric, cycles: Sequence[ClockAnswer], case: Case) -> dict[str, Any]:
+    closed = [
+        plain_seconds(cycle.clock.consumed)
+        for cycle in cycles
+        if cycle.clock.state is ClockState.MET
+    ]
+    about = {"worst_elapsed_s": max(closed, default=None), "closed_elapsed_s": closed}
+    if not cycles:
+        target = _aimed(case)[metric]
+        return {**_IDLE, "remaining_s": plain_seconds(target), **about}
+    *earlier, last = (_cycle_form(cycle, case) for cycle in cycles)
+    if metric is Metric.NEXT_RESPONSE and cycles[-1].clock.state is ClockState.MET:
+        last = {**last, "state": IDLE, "due": None}
+    return {**last, **about, "earlier": earlier}
+
+
+_IDLE: Mapping[str, Any] = {
+    "state": IDLE,
+    "due": None,
+    "elapsed_s": 0,
+    "late_by_s": 0,
+    "breached": False,
+    "segments": [],
+    "earlier": [],
+}
+
+
+def _cycle_form(cycle: ClockAnswer, case: Case) -> dict[str, Any]:
+    clock = cycle.clock
+    return {
+        "state": str(clock.state),
+        "due": clock.due.isoformat() if clock.due else None,
+        "target_s": plain_seconds(clock.target),
+        "elapsed_s": plain_seconds(clock.consumed),
+        "remaining_s": plain_seconds(clock.remaining),
+        "late_by_s": plain_seconds(max(timedelta(0), -clock.remaining)),
+        "breached": clock.late(case.at),
+        "started_at": clock.started_at.isoformat(),
+        "stopped_at": clock.stopped_at.isoformat() if clock.stopped_at else None,
+        "segments": [stretch_form(stretch) for stretch in cycle.proof],
+    }
+
+
+def _aimed(case: Case) -> Mapping[Metric, timedelta]:
+    """Return the targets of the terms in force when the case is asked."""
+    moves = (m for m in case.marks if m.kind is MarkKind.TERMS and m.at <= case.at)
+    keys = [mark.terms for mark in sorted(moves, key=lambda mark: mark.at)]
+    return case.book.terms[keys[-1]].targets if keys else {}
+
+
+def _terms(
+    form: object,
+    where: str,
+    calendar: BusinessCalendar,
+    pauses: Mapping[Metric, frozenset[TicketStatus]],
+    key: str,
+) -> Terms:
+    targets = _mapping(form, where)
+    for name, seconds in targets.items():
+        if name not in _TARGETS:
+            raise InputError(f"`{where}.{name}` is unknown: use {', '.join(_TARGETS)}")
+        number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (number and 0 < seconds < 1e10):
+            raise InputError(f"`{where}.{name}` is {seconds!r}: give open seconds, or null")
+    return Terms(
+        key=key,
+        calendar_id=CALENDAR,
+        calendar=calendar,
+        targets={
+            _TARGETS[name]: timedelta(seconds=seconds)
+            for name, seconds in targets.items()
+            if seconds is not None
+        },
+        pause_on=pauses,
+    )
+
+
+def _pauses(names: object) -> Mapping[Metric, frozenset[TicketStatus]]:
+    if names is None:
+        return dict.fromkeys(Metric, _PAUSED)
+    known = [str(metric) for metric in Metric]
+    if not isinstance(names, Sequence) or isinstance(names, str) or not set(names) <= {*known}:
+        raise InputError(f"`pause_on` must list metrics, of {', '.join(known)}")
+    return {Metric(name): _PAUSED for name in names}
+
+
+def _check_begun(marks: Sequence[Mark]) -> None:
+    begun = [mark.at for mark in marks if mark.kind is MarkKind.CREATED]
+    if len(begun) != 1 or begun[0] > min(mark.at for mark in marks):
+        raise InputError("`events` must have `created` once, and nothing before it")
+
+
+def _mapping(form: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(form, Mapping):
+        raise InputError(f"field `{where}` is missing, or no mapping")
+    return form
+
+
+def _instant(value: object, where: str) -> datetime:
+    """Read an instant, also one that YAML has already read."""
+    try:
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise InputError(
+            f"`{where}` is {value!r}: write a time with its offset, 2026-03-02T09:00:00+01:00"
+        ) from error
+    if at.tzinfo is None:
+        raise InputError(f"`{where}` has no offset: write 2026-03-02T09:00:00+01:00")
+    return at.astimezone(UTC)

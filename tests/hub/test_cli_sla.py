@@ -1,0 +1,110 @@
+"""`flowhub sla explain`: the proof of a deadline, for people, programs and browsers."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from hub.cli.main import app
+from support.errors import FlowHubError
+
+CASE = """
+calendar:
+  tz: Europe/Stockholm
+  hours: {fri: [["08:00", "17:00"]], mon: [["08:00", "17:00"]], sun: [["00:00", "06:00"]]}
+  overrides: {2026-03-30: [["10:00", "12:00"]]}
+targets: {first_response_s: 3600, next_response_s: 7200, resolution_s: 36000}
+events:
+  - {at: 2026-03-27T16:00:00+01:00, type: created}
+  - {at: 2026-03-29T01:00:00+01:00, type: paused}
+  - {at: 2026-03-29T05:00:00+02:00, type: resumed}
+at: 2026-03-30T11:00:00+02:00
+"""
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    file = tmp_path / "<case>.yaml"
+    file.write_text(CASE)
+    return file
+
+
+def explained(file: Path, *words: str) -> Any:
+    result = CliRunner().invoke(app, ["sla", "explain", str(file), "--json", *words])
+    assert result.exit_code == 0, result.output or repr(result.exception)
+    return json.loads(result.stdout)
+
+
+def test_the_stretches_say_why_and_add_up(case: Path) -> None:
+    resolution = explained(case)["resolution"]
+    line = [(part["why"], part["counted_s"], part["note"]) for part in resolution["segments"]]
+    change = "clock forward, 2026-03-29 02:00 to 2026-03-29 03:00 skipped"
+    assert line == [
+        ("counted", 3600, ""),
+        ("closed", 0, ""),
+        ("counted", 3600, ""),
+        ("paused", 0, ""),
+        ("dst", 0, change),
+        ("paused", 0, ""),
+        ("counted", 3600, ""),
+        ("closed", 0, ""),
+        ("override", 0, "2026-03-30"),
+        ("counted", 3600, "override 2026-03-30"),
+    ]
+    assert resolution["elapsed_s"] == 4 * 3600
+    assert resolution["remaining_s"] == 6 * 3600
+
+
+def test_it_can_be_asked_at_another_time(case: Path) -> None:
+    before = explained(case, "--at", "2026-03-27T16:30")
+    assert before["first_response"]["state"] == "running"
+    assert not before["first_response"]["breached"]
+    assert explained(case)["first_response"]["breached"]
+
+
+def test_the_page_needs_nothing_else_and_draws_every_stretch(case: Path, tmp_path: Path) -> None:
+    page = tmp_path / "proof.html"
+    got = explained(case, "--html", str(page))
+    text = page.read_text()
+    assert "&lt;case&gt;" in text
+    for outside in ("http", "src=", "<link", "<script", "url("):
+        assert outside not in text
+    bars = [ET.fromstring(part.split("</svg>")[0] + "</svg>") for part in _svgs(text)]  # noqa: S314
+    drawn = [len([r for r in bar.iter("rect") if r.get("class")]) for bar in bars]
+    assert drawn == [len(got[m]["segments"]) for m in ("first_response", "resolution")]
+
+
+def _svgs(text: str) -> list[str]:
+    return ["<svg" + part for part in text.split("<svg")[1:]]
+
+
+def test_people_read_it_as_text(case: Path) -> None:
+    shown = CliRunner().invoke(app, ["sla", "explain", str(case)]).stdout
+    assert "first_response: breached" in shown
+    assert "next_response: idle" in shown
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("type: paused", "type: slept", "events[1].type"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-03-29T01:00:00", "events[1].at"),
+        ("first_response_s: 3600", "first_response: 3600", "targets.first_response"),
+        ("first_response_s: 3600", "first_response_s: -1", "targets.first_response_s"),
+        ("type: created", "type: resumed", "created"),
+        ("tz: Europe/Stockholm", "tz: Mars/Olympus", "Mars/Olympus"),
+        ("at: 2026-03-30T11:00:00+02:00\n", "", "as_of"),
+        ("calendar:", "calender:", "calendar"),
+        ("at: 2026-03-30T11:00:00+02:00\n", "pause_on: [sleep]\nat: 2026-03-30\n", "as_of"),
+        ("targets:", "pause_on: [sleep]\ntargets:", "pause_on"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(case: Path, old: str, new: str, named: str) -> None:
+    case.write_text(CASE.replace(old, new))
+    error = CliRunner().invoke(app, ["sla", "explain", str(case)]).exception
+    assert isinstance(error, FlowHubError)
+    assert str(case) in str(error)
+    assert named in str(error)
