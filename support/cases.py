@@ -87,7 +87,7 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
             known = ", ".join([*_KINDS, _PRIORITY])
             raise InputError(f"`{where}.type` is {name!r}: use one of {known}")
         kind, status = _KINDS[name]
-        marks.append(Mark(when, kind, event_id, status=status))
+        marks.append(Mark(when, kind, event_id, status=status, turn=number))
         if kind is MarkKind.CREATED:
             marks.append(Mark(when, MarkKind.TERMS, event_id, terms=policies[0].key))
     _check_begun(marks)

@@ -184,3 +184,21 @@ def test_fractions_fall_due_in_order_and_consumed_time_proves_them(
                 )
                 == clock.target * fraction
             )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [(("paused", "resumed"), ClockState.RUNNING), (("resumed", "paused"), ClockState.HELD)],
+)
+def test_events_of_a_case_at_one_instant_count_in_the_order_of_its_list(
+    kinds: tuple[str, str], state: ClockState
+) -> None:
+    instant = T0.isoformat()
+    events = [{"at": instant, "type": kind} for kind in ("created", *kinds)]
+    form = {
+        "calendar": {"tz": "UTC", "hours": "24/7"},
+        "targets": {"resolution_s": 3600},
+        "events": events,
+    }
+    case = read_case(form, T0 + HOUR)
+    assert [clock.state for clock in compute(case.marks, case.book, case.at)] == [state]
