@@ -18,7 +18,7 @@ from store import breaches, effects, ledger, messages
 from store.pool import Connection, Pool
 from support.actions import AutoMessage, EffectKind, Outside
 from support.corrections import CorrectionKind
-from support.deadlines import upcoming
+from support.deadlines import named, upcoming
 from support.decision import Deadline, Decision, Request, decide
 from support.errors import EventIdReusedError, FlowHubError, InputError, LedgerError
 from support.model import TicketEvent
@@ -169,7 +169,7 @@ class DecideActivities:
         book = await self._book(conn, state)
         clocks = compute(state.marks, book, deadline.at)
         left = upcoming(state, clocks, book.terms[state.terms_key], book.office)
-        due = next((d for d in left if (d.key, d.at) == (deadline.key, deadline.at)), None)
+        due = named(left, deadline.key, deadline.at)
         if due is None:
             return await self._standing(conn, found)
         if not (found.automation_stopped and due.by_automation):

@@ -33,7 +33,6 @@ from support.ticket import TicketState
 
 FIRED_SHOWN = 16
 """Rules named in history; the ledger names all of them."""
-NOTHING: Mapping[str, Any] = {}
 
 _STATE = TypeAdapter(TicketState)
 _EVENT = TypeAdapter(TicketEvent)

@@ -26,9 +26,12 @@ from support.model import (
 MAX_SUBJECT = 500
 MAX_BODY = 100_000
 MAX_NAME = 320
+CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+"""What a line of text may not hold."""
+LOCALE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}"
 
 _SPOKEN = frozenset({EventKind.CUSTOMER_MESSAGE, EventKind.REPLY, EventKind.NOTE})
-_NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
+NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Drafts:
         """Store the text of a command; return its event."""
         checked_id(tenant, "tenant")
         checked_id(ticket_id, "ticket id")
-        if command.kind in _NOT_BY_HAND:
+        if command.kind in NOT_BY_HAND:
             raise InputError(f"{command.kind} is no command", field="kind")
         if command.kind in _SPOKEN and not command.text.strip():
             raise InputError(f"a {command.kind} needs its text", field="text")
@@ -220,7 +223,7 @@ def _address(email: str) -> str:
 
 
 def _locale(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", name):
+    if not re.fullmatch(LOCALE, name):
         raise InputError("the locale is no language: write it as en, sv or pt-BR", field="locale")
     return name
 
@@ -228,7 +231,7 @@ def _locale(name: str) -> str:
 def checked_line(text: str, what: str, limit: int) -> str:
     """Return `text` if it is one line that the store can keep, else InputError."""
     checked_text(text, what, limit)
-    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", text):
+    if CONTROL.search(text):
         raise InputError(f"the {what} must be one line without control characters", field=what)
     return text
 

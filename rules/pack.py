@@ -1,6 +1,5 @@
 """A rule pack as frozen data: what `rules.parse` makes of YAML and everything else reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,8 +84,3 @@ class Pack:
     file: str
     rules: tuple[Rule, ...]
     macros: MacroBook
-
-    @property
-    def by_id(self) -> Mapping[str, Rule]:
-        """Rules by their id."""
-        return {rule.id: rule for rule in self.rules}

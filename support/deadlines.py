@@ -1,6 +1,6 @@
 """The one timer of a ticket: everything that falls due by itself, and which is next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -107,6 +107,11 @@ def upcoming(
     found = [*_of_clocks(state, clocks, terms), *life]
     left = [due for due in found if due.stamp not in state.settled]
     return tuple(sorted(left, key=lambda due: (due.at, list(DueKind).index(due.kind))))
+
+
+def named(left: Iterable[Due], key: str, at: datetime) -> Due | None:
+    """Return the due of `left` that a timer waited for, None if it has moved or is done."""
+    return next((due for due in left if (due.key, due.at) == (key, at)), None)
 
 
 def _of_clocks(state: TicketState, clocks: Clocks, terms: Terms) -> Iterator[Due]:

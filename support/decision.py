@@ -22,7 +22,7 @@ from support.actions import (
     use_policies,
 )
 from support.corrections import Correction, correct, with_terms
-from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, upcoming
+from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
@@ -234,15 +234,16 @@ def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due]
         raise UnknownTicketError(f"there is no ticket {request.ticket_id} in {request.tenant}")
     terms = request.book.terms[state.terms_key]
     clocks = compute(state.marks, request.book, trigger.at)
-    for due in upcoming(state, clocks, terms, request.book.office):
-        if due.key == trigger.key and due.at == trigger.at:
-            state = replace(state, last_at=max(state.last_at, due.at))
-            if due.kind is DueKind.LOCK_EXPIRED:
-                return replace(state, locked_until=None), due
-            if not due.metric:
-                state = replace(state, settled=(*state.settled[-15:], due.stamp))
-            return state, due
-    raise InputError(f"nothing named {trigger.key} is due at {trigger.at.isoformat()}")
+    left = upcoming(state, clocks, terms, request.book.office)
+    due = named(left, trigger.key, trigger.at)
+    if due is None:
+        raise InputError(f"nothing named {trigger.key} is due at {trigger.at.isoformat()}")
+    state = replace(state, last_at=max(state.last_at, due.at))
+    if due.kind is DueKind.LOCK_EXPIRED:
+        return replace(state, locked_until=None), due
+    if not due.metric:
+        state = replace(state, settled=(*state.settled[-15:], due.stamp))
+    return state, due
 
 
 def _work(request: Request, state: TicketState, at: datetime) -> Work:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.rows import TupleRow
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -81,10 +82,12 @@ async def _policies(settings: Settings) -> str:
     return f"{len(book.policies)} policies, version {book.version}"
 
 
+async def _connected(endpoints: Endpoints) -> psycopg.AsyncConnection[TupleRow]:
+    return await psycopg.AsyncConnection.connect(endpoints.database_url, connect_timeout=5)
+
+
 async def _postgres(endpoints: Endpoints) -> str:
-    async with await psycopg.AsyncConnection.connect(
-        endpoints.database_url, connect_timeout=5
-    ) as conn:
+    async with await _connected(endpoints) as conn:
         cursor = await conn.execute(
             "select current_setting('server_version'), to_regclass('migrations')"
         )
@@ -96,9 +99,7 @@ async def _postgres(endpoints: Endpoints) -> str:
 
 
 async def _parked(endpoints: Endpoints) -> str:
-    async with await psycopg.AsyncConnection.connect(
-        endpoints.database_url, connect_timeout=5
-    ) as conn:
+    async with await _connected(endpoints) as conn:
         cursor = await conn.execute(
             "select (select count(*) from parkings),"
             "       (select count(*) from effects where state in ('parked', 'failed', 'unknown'))"

@@ -37,22 +37,22 @@ async def session() -> AsyncIterator[Session]:
     settings = read_settings()
     endpoints = resolve(settings)
     client = await connect(settings, endpoints.temporal_address)
-    try:
-        async with open_pool(endpoints.database_url, max_size=4) as pool:
-            gateway = Gateway(pool, client, settings.task_queue)
-            yield Session(settings, endpoints, pool, gateway)
-    except PoolTimeout as error:
-        raise RuntimeUnavailableError(
-            "PostgreSQL does not answer: start it with `make run`, or see FLOWHUB_DATABASE_URL"
-        ) from error
+    async with _opened(endpoints, connections=4) as pool:
+        gateway = Gateway(pool, client, settings.task_queue)
+        yield Session(settings, endpoints, pool, gateway)
 
 
 @asynccontextmanager
 async def store() -> AsyncIterator[Pool]:
     """Open the store alone, for commands that only read it."""
-    endpoints = resolve(read_settings())
+    async with _opened(resolve(read_settings()), connections=2) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def _opened(endpoints: Endpoints, *, connections: int) -> AsyncIterator[Pool]:
     try:
-        async with open_pool(endpoints.database_url, max_size=2) as pool:
+        async with open_pool(endpoints.database_url, max_size=connections) as pool:
             yield pool
     except PoolTimeout as error:
         raise RuntimeUnavailableError(

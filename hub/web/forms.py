@@ -1,11 +1,11 @@
 """What the API takes: every field named, bounded and checked before anything is stored."""
 
-import re
 from datetime import UTC
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from hub.drafts import CONTROL, LOCALE, NOT_BY_HAND
 from hub.intake import MAX_BODY, MAX_SUBJECT, Command, NewTicket
 from support.model import (
     ID_PATTERN,
@@ -18,9 +18,6 @@ from support.model import (
     WaitingOn,
 )
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-_INTERNAL = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
-
 
 def _optional_id(value: str) -> str:
     if value and not ID_PATTERN.fullmatch(value):
@@ -29,7 +26,7 @@ def _optional_id(value: str) -> str:
 
 
 def _one_line(value: str) -> str:
-    if _CONTROL.search(value):
+    if CONTROL.search(value):
         raise ValueError("must be one line without control characters")
     return value
 
@@ -47,7 +44,7 @@ def _not_blank(value: str) -> str:
 
 
 def _outward(kind: EventKind) -> EventKind:
-    if kind in _INTERNAL:
+    if kind in NOT_BY_HAND:
         raise ValueError(f"{kind} is not an event to send: use another way in")
     return kind
 
@@ -95,7 +92,7 @@ class NewTicketForm(Form):
     customer_id: OptionalId = ""
     customer_name: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] = ""
     customer_email: Annotated[str, Field(max_length=320), AfterValidator(_one_line)] = ""
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$")] = "en"
+    locale: Annotated[str, Field(pattern=f"^{LOCALE}$")] = "en"
     tier: OptionalId = ""
     tags: Ids = ()
     follow_up_of: OptionalId = ""
