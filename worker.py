@@ -25,6 +25,7 @@ from store.migrate import migrate
 from store.pool import Pool, open_pool
 from support.errors import FlowHubError, RuntimeUnavailableError
 from workflows.connection import connect
+from workflows.runner import TicketSandbox
 from workflows.ticket import TicketWorkflow
 
 WORKFLOWS = [TicketWorkflow]
@@ -47,6 +48,7 @@ async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> Async
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
+            workflow_runner=TicketSandbox(),
             activities=[decide.decide, decide.park, outside.perform, outside.park],
             graceful_shutdown_timeout=timedelta(seconds=10),
         )

@@ -15,7 +15,7 @@ from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
 from store import breaches, effects, ledger, messages
-from store.pool import Connection, Pool
+from store.pool import Connection, Pool, transaction
 from support.actions import AutoMessage, EffectKind, Outside
 from support.corrections import CorrectionKind
 from support.deadlines import named, upcoming
@@ -82,13 +82,12 @@ class DecideActivities:
             raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
 
     async def _decide(self, asked: DecideInput) -> Verdict:
-        async with self._pool.connection() as conn:
-            try:
-                async with conn.transaction():
-                    return await self._in_transaction(conn, asked)
-            except InputError as error:
-                async with conn.transaction():
-                    return await self._refuse(conn, asked, error)
+        try:
+            async with transaction(self._pool) as conn:
+                return await self._in_transaction(conn, asked)
+        except InputError as error:
+            async with transaction(self._pool) as conn:
+                return await self._refuse(conn, asked, error)
 
     async def _in_transaction(self, conn: Connection, asked: DecideInput) -> Verdict:
         found = await _read(conn, asked)
@@ -119,9 +118,8 @@ class DecideActivities:
         kept = records.plain(decision)
         verdict = records.verdict_of(asked, decision, kept.digest)
         texts = await self._texts(conn, asked, decision)
-        async with conn.pipeline():
-            await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
-            await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
+        await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
+        await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
         _log.info(
             "decided",
             tenant=asked.tenant,
@@ -236,39 +234,38 @@ class DecideActivities:
         event, key = asked.event, (asked.tenant, asked.ticket_id)
         opening_ref = found.opening_ref or (event.message_ref if event else "")
         seq, lateness_s = asked.decision_seq, decision.lateness.total_seconds()
-        async with conn.pipeline():
-            await ledger.write_decision(conn, records.decision_row(asked, decision, kept, verdict))
-            if event is not None and verdict.result is not None:
-                happened = records.event_row(asked, event, verdict.result, decision.at)
-                await ledger.write_event(conn, happened)
-            row = records.ticket_row(asked, decision, kept, opening_ref)
-            await ledger.write_ticket(conn, row)
-            if found.parked:
-                trigger_id = records.trigger_id(asked)
-                await ledger.unpark(
-                    conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
+        await ledger.write_decision(conn, records.decision_row(asked, decision, kept, verdict))
+        if event is not None and verdict.result is not None:
+            happened = records.event_row(asked, event, verdict.result, decision.at)
+            await ledger.write_event(conn, happened)
+        row = records.ticket_row(asked, decision, kept, opening_ref)
+        await ledger.write_ticket(conn, row)
+        if found.parked:
+            trigger_id = records.trigger_id(asked)
+            await ledger.unpark(
+                conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
+            )
+        for undone in decision.corrections:
+            if undone.kind is CorrectionKind.WITHDRAWN and undone.before is not None:
+                await breaches.withdraw_breach(conn, key, (undone.metric, undone.before), seq)
+        for breach in decision.new_breaches:
+            what = (str(breach.metric), breach.cycle, breach.due_at)
+            await breaches.write_breach(conn, key, what, str(breach.cause), seq)
+        for step in decision.new_steps:
+            fired = (str(step.metric), step.cycle, step.fraction, step.due_at)
+            await breaches.write_escalation(conn, key, seq, fired, lateness_s, name=step.step)
+        for text in texts:
+            await messages.add(conn, text)
+        for effect in decision.effects:
+            await effects.intend(conn, records.effect_row(asked, effect, decision.at))
+            if effect.kind is EffectKind.REPLY:
+                await messages.set_delivery(
+                    conn,
+                    tenant=asked.tenant,
+                    ticket_id=asked.ticket_id,
+                    message_ref=str(effect.params["message_ref"]),
+                    delivery="queued",
                 )
-            for undone in decision.corrections:
-                if undone.kind is CorrectionKind.WITHDRAWN and undone.before is not None:
-                    await breaches.withdraw_breach(conn, key, (undone.metric, undone.before), seq)
-            for breach in decision.new_breaches:
-                what = (str(breach.metric), breach.cycle, breach.due_at)
-                await breaches.write_breach(conn, key, what, str(breach.cause), seq)
-            for step in decision.new_steps:
-                fired = (str(step.metric), step.cycle, step.fraction, step.due_at)
-                await breaches.write_escalation(conn, key, seq, fired, lateness_s, name=step.step)
-            for text in texts:
-                await messages.add(conn, text)
-            for effect in decision.effects:
-                await effects.intend(conn, records.effect_row(asked, effect, decision.at))
-                if effect.kind is EffectKind.REPLY:
-                    await messages.set_delivery(
-                        conn,
-                        tenant=asked.tenant,
-                        ticket_id=asked.ticket_id,
-                        message_ref=str(effect.params["message_ref"]),
-                        delivery="queued",
-                    )
 
     async def _texts(
         self, conn: Connection, asked: DecideInput, decision: Decision

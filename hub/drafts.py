@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from store import messages
-from store.pool import Pool
+from store.pool import Pool, transaction
 from support.errors import InputError
 from support.model import (
     AUTO_PREFIX,
@@ -111,7 +111,7 @@ class Drafts:
         )
         text = f"{subject}\n{body}"
         event = replace(self._event(EventKind.CREATED, origin, text), opening=opening)
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             if customer is not None:
                 await messages.add_customer(conn, customer)
             message = _message(tenant, ticket_id, event, "opening", body)

@@ -38,6 +38,7 @@ update agents
    set load_units = load_units + %(units)s, idle_since = %(at)s
  where tenant = %(tenant)s and agent_id = %(agent_id)s
    and (%(forced)s or (presence = 'online' and load_units + %(units)s <= capacity_units))
+returning agent_id
 """
 
 
@@ -52,7 +53,7 @@ async def claim(
         _CLAIM,
         {"tenant": tenant, "agent_id": agent_id, "units": units, "at": at, "forced": forced},
     )
-    return cursor.rowcount == 1
+    return await cursor.fetchone() is not None
 
 
 async def adjust_load(conn: Connection, *, tenant: str, agent_id: str, units: Decimal) -> None:

@@ -18,7 +18,7 @@ from activities.outside.failures import PERMANENT, UNKNOWN, hopeless
 from activities.outside.ways import WRITTEN
 from settings import Settings
 from store import automation
-from store.pool import Pool
+from store.pool import Pool, transaction
 from support.actions import EffectKind
 from support.errors import DeliveryError, LedgerError
 
@@ -59,7 +59,7 @@ class OutsideActivities:
             raise _store_failed(error) from None
 
     async def _perform(self, key: str) -> None:
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             before = await errand.take(conn, key)
         if before is None:
             raise ApplicationError(
@@ -78,7 +78,7 @@ class OutsideActivities:
                 type(error).__name__, retryable=True, kind=type(error).__name__, unknown=True
             )
             raise await self._failed(before, unexpected) from None
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             await errand.record(conn, key, state="sent", delivery="sent")
         _log.info("effect sent", key=key, kind=before.kind)
 
@@ -86,7 +86,7 @@ class OutsideActivities:
         """Park what automation wants while its stop switch is on, which is read here again."""
         if not before.params.get("automatic"):
             return False
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             if not await automation.stopped(conn, tenant=before.tenant):
                 return False
             key = before.action_key
@@ -109,7 +109,7 @@ class OutsideActivities:
             state = "sending" if error.retryable else "failed"
             delivery = "" if error.retryable else "failed"
         key = before.action_key
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             await errand.record(conn, key, state=state, error=kind, delivery=delivery)
         _log.warning("effect not sent", key=key, kind=before.kind, error=kind)
         again = UNKNOWN if unsure else error.code
@@ -120,7 +120,7 @@ class OutsideActivities:
         )
 
     async def _park(self, failure: EffectFailure) -> None:
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             standing = await errand.find(conn, failure.key)
             if standing is None or standing.state == "sent":
                 return
@@ -174,7 +174,7 @@ class OutsideActivities:
 
     async def _reply(self, standing: Standing) -> None:
         """Send a reply by e-mail if that carries the ticket's channel, else by the webhook."""
-        async with self._pool.connection() as conn:
+        async with transaction(self._pool) as conn:
             letter = await errand.letter(conn, standing)
         mail = smtp.server(self._settings)
         if mail and standing.channel in WRITTEN:

@@ -11,6 +11,7 @@ from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quot
 from hub.cli.session import operator, run, session, store
 from hub.drafts import Command, NewTicket
 from store import views
+from store.pool import snapshot
 from support.duration import show_duration
 from support.errors import InputError
 from support.model import (
@@ -114,7 +115,7 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
     """Show a ticket and everything that happened to it, each decision with its reasons."""
 
     async def work() -> tuple[views.TicketView, list[views.Entry]]:
-        async with store() as pool, pool.connection() as conn:
+        async with store() as pool, snapshot(pool) as conn:
             ticket = await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
             return ticket, list(await views.timeline(conn, tenant=tenant, ticket_id=ticket_id))
 

@@ -22,7 +22,7 @@ from hub.replay.events import Happening
 from hub.replay.memory import TENANT
 from hub.replay.ordered import OrderedDecide
 from store import roster
-from store.pool import Pool
+from store.pool import Pool, transaction
 from support.errors import InputError, RulesEngineError, RuntimeUnavailableError
 from support.simulate import Member
 from workflows.ticket import TicketWorkflow
@@ -132,7 +132,7 @@ async def temporal_engine(
 
 async def _seat(pool: Pool, members: Iterable[Member], since: datetime) -> None:
     """Put the roster into the database: everybody online, and idle since the same instant."""
-    async with pool.connection() as conn:
+    async with transaction(pool) as conn:
         for member in members:
             agent = roster.Agent(
                 member.agent_id,

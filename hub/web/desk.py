@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from hub.gateway import TicketGateway
-from store.pool import Connection, Pool
+from store.pool import Connection, Pool, snapshot
 from support.calendar import BusinessCalendar
 from support.errors import RuntimeUnavailableError
 from support.model import workflow_id
@@ -30,8 +30,7 @@ class Desk:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """Yield a connection on one read-only snapshot, so that several queries agree."""
-        async with self.pool.connection(timeout=CONNECT_WITHIN_S) as conn:
-            await conn.execute("set transaction isolation level repeatable read, read only")
+        async with snapshot(self.pool, wait_s=CONNECT_WITHIN_S) as conn:
             yield conn
 
     def way_in(self) -> TicketGateway:
