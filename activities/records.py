@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from support.decision import Decision
 from support.errors import FlowHubError
 from support.model import TicketEvent
 from support.needs import RuleTrace
+from support.proof import stretch_form
 from support.sla import Clock, Segment
 from support.standing import Standing
 from support.ticket import TicketState
@@ -63,6 +64,10 @@ def result_from(kept: Mapping[str, Any]) -> EventResult:
 def verdict_from(kept: Mapping[str, Any]) -> Verdict:
     """Read the verdict of a decision that the ledger kept."""
     return _VERDICT.validate_python(kept)
+
+
+def _sorted(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _dump(adapter: TypeAdapter[T], value: T) -> Any:  # noqa: ANN401  JSON of any shape
@@ -131,36 +136,39 @@ def refused_result(
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A decision as plain data, made once for the rows and for the seal over them."""
+    """A decision as JSON with sorted keys, made once for the rows and for the seal over them."""
 
-    inputs: Mapping[str, Any]
-    fired: Sequence[str]
-    trace: Sequence[Mapping[str, Any]]
-    actions: Sequence[Mapping[str, Any]]
-    clocks: Sequence[Mapping[str, Any]]
-    corrections: Sequence[Mapping[str, Any]]
-    state: str
+    actions: str
+    clocks: str
+    corrections: str
+    fired: str
+    inputs: str
     pack: str
+    state: str
+    trace: str
 
     @property
     def digest(self) -> str:
         """Seal what the ledger keeps of a decision: SHA-256 of its JSON with sorted keys."""
-        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        texts = {"pack": json.dumps(self.pack), "state": json.dumps(self.state)}
+        parts = (
+            f'"{name}":{texts.get(name) or getattr(self, name)}'
+            for name in sorted(self.__dataclass_fields__)
+        )
+        return hashlib.sha256(f"{{{','.join(parts)}}}".encode()).hexdigest()
 
 
 def plain(decision: Decision) -> Plain:
     """Return what the ledger keeps of a decision, as plain data."""
     return Plain(
-        inputs=decision.facts,
-        fired=decision.fired,
-        trace=_dump(_TRACE, decision.trace),
-        actions=_dump(_ACTIONS, decision.actions),
-        clocks=[clock_form(clock, decision.at) for clock in decision.clocks],
-        corrections=_dump(_CORRECTIONS, decision.corrections),
-        state=state_to_json(decision.state),
+        actions=_sorted(_dump(_ACTIONS, decision.actions)),
+        clocks=_sorted([clock_form(clock, decision) for clock in decision.clocks]),
+        corrections=_sorted(_dump(_CORRECTIONS, decision.corrections)),
+        fired=_sorted(decision.fired),
+        inputs=_sorted(decision.facts),
         pack=decision.pack_version,
+        state=state_to_json(decision.state),
+        trace=_sorted(_dump(_TRACE, decision.trace)),
     )
 
 
@@ -183,20 +191,37 @@ def verdict_of(asked: DecideInput, decision: Decision, digest: str) -> Verdict:
     )
 
 
-def clock_form(clock: Clock, at: datetime) -> dict[str, Any]:
-    """Derive a deadline: each stretch with what it counted, whose sum is the consumed time."""
-    return {
+def clock_form(clock: Clock, decision: Decision) -> dict[str, Any]:
+    """Say how a clock stands: each stretch with what it counted, whose sum is the consumed time.
+
+    Where the decision set or moved its deadline, `derivation` proves it: the stretches up to now
+    with why each counted or not, and those ahead, whose sum is the remaining time.
+    """
+    at = decision.at
+    form = {
         "metric": str(clock.metric),
         "cycle": clock.cycle,
         "state": str(clock.state),
         "target_s": clock.target.total_seconds(),
         "consumed_s": clock.consumed.total_seconds(),
         "started_at": clock.started_at.isoformat(),
-        "stopped_at": clock.stopped_at.isoformat() if clock.stopped_at else None,
-        "due": clock.due.isoformat() if clock.due else None,
+        "stopped_at": _instant(clock.stopped_at),
+        "due": _instant(clock.due),
         "breached": clock.late(at),
         "segments": [_segment_form(segment, at) for segment in clock.segments],
     }
+    derived = decision.derivations.get((clock.metric, clock.cycle))
+    if derived is not None:
+        form["derivation"] = {
+            "was_due": _instant(derived.was_due),
+            "proof": [stretch_form(stretch) for stretch in derived.proof],
+            "ahead": [stretch_form(stretch) for stretch in derived.ahead],
+        }
+    return form
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def _segment_form(segment: Segment, at: datetime) -> dict[str, Any]:
@@ -234,7 +259,7 @@ def decision_row(
         clocks=kept.clocks,
         corrections=kept.corrections,
         digest=verdict.digest,
-        result=_dump(_VERDICT, verdict),
+        result=_VERDICT.dump_json(verdict).decode(),
     )
 
 
@@ -267,8 +292,8 @@ def event_row(
         occurred_at=event.occurred_at,
         received_at=event.received_at,
         nominal_at=at,
-        event=_dump(_EVENT, event),
-        result=_dump(_RESULT, result),
+        event=_EVENT.dump_json(event).decode(),
+        result=_RESULT.dump_json(result).decode(),
     )
 
 

@@ -49,7 +49,7 @@ def typed(error: ApplicationError) -> FlowHubError:
     if not isinstance(details, dict):
         return kind(error.message)
     refusal = details.get("refusal") or details
-    return kind(error.message, state=refusal.get("state"), allowed=refusal.get("allowed", []))
+    return kind(error.message, state=refusal.get("state", ""), allowed=refusal.get("allowed", []))
 
 
 def taken(tenant: str, ticket_id: str, status: str) -> TicketExistsError:

@@ -1,6 +1,5 @@
 """The ledger of tickets: what `decide` reads before it decides, and writes with the decision."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from store.pool import Connection
 
@@ -105,7 +103,7 @@ async def read(
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event as the ledger keeps it; `event` is its whole message, `result` the answer."""
+    """One event as the ledger keeps it: `event`, its message, and `result`, the answer, as JSON."""
 
     tenant: str
     ticket_id: str
@@ -122,8 +120,8 @@ class EventRow:
     occurred_at: datetime
     received_at: datetime
     nominal_at: datetime
-    event: Mapping[str, Any]
-    result: Mapping[str, Any]
+    event: str
+    result: str
 
 
 _EVENT = """
@@ -141,7 +139,7 @@ _NOTE = _EVENT + "on conflict do nothing"
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One decision with all that explains it."""
+    """One decision with all that explains it: inputs to corrections, and result, are JSON."""
 
     workflow_id: str
     decision_seq: int
@@ -155,14 +153,14 @@ class DecisionRow:
     pack_name: str
     pack_version: str
     policy_version: str
-    inputs: Mapping[str, Any]
-    fired: Sequence[str]
-    trace: Sequence[Mapping[str, Any]]
-    actions: Sequence[Mapping[str, Any]]
-    clocks: Sequence[Mapping[str, Any]]
+    inputs: str
+    fired: str
+    trace: str
+    actions: str
+    clocks: str
     digest: str
-    result: Mapping[str, Any]
-    corrections: Sequence[Mapping[str, Any]] = ()
+    result: str
+    corrections: str = "[]"
 
 
 _DECISION = """
@@ -216,7 +214,7 @@ values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(stat
         %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
         %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
         %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
-        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s::jsonb)
+        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s)
 on conflict (tenant, ticket_id) do update
    set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
        team = excluded.team, changed_at = excluded.changed_at,
@@ -231,19 +229,7 @@ on conflict (tenant, ticket_id) do update
 
 
 def _params(row: EventRow | DecisionRow | TicketRow) -> dict[str, Any]:
-    """Return a row's fields for psycopg; mappings and sequences become jsonb."""
-    values: dict[str, Any] = {}
-    for name in row.__dataclass_fields__:
-        value = getattr(row, name)
-        structured = isinstance(value, Mapping) or (
-            isinstance(value, Sequence) and not isinstance(value, str)
-        )
-        values[name] = Jsonb(value, dumps=_dumps) if structured else value
-    return values
-
-
-def _dumps(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 async def write_event(conn: Connection, row: EventRow) -> None:

@@ -13,6 +13,7 @@ from support.calendar import BusinessCalendar
 from support.corrections import Correction
 from support.errors import FlowHubError
 from support.lifecycle import advance
+from support.marks import Mark
 from support.model import (
     AUTO_PREFIX,
     Actor,
@@ -36,6 +37,7 @@ from support.needs import (
 )
 from support.policy import PolicyBook
 from support.routing import Ranked, Role, Strategy, rank
+from support.sla import Clocks
 from support.ticket import TicketState, recent
 
 NOTIFICATIONS_A_DAY = 6
@@ -117,6 +119,7 @@ class Work:
     about_breach: bool = False
     on_call: bool = False
     corrections: tuple[Correction, ...] = ()
+    reckoned: tuple[tuple[Mark, ...], PolicyBook, Clocks] | None = None
     records: list[ActionRecord] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     messages: list[AutoMessage] = field(default_factory=list)

@@ -5,7 +5,7 @@ The same generator serves the transaction of `decide`, a simulation and the test
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from support.actions import (
@@ -29,6 +29,7 @@ from support.lifecycle import advance, check_time, counts_at, nominal, opened
 from support.model import EventKind, TicketEvent
 from support.needs import Answer, Fact, Need, Param, RuleAction, RuleTrace, claim, evaluate
 from support.policy import Metric, PolicyBook, Terms
+from support.proof import Derivation, derivations
 from support.situation import Situation, describe
 from support.sla import (
     Breach,
@@ -80,7 +81,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What came of it: the new state, why, and what is to be written and sent."""
+    """What came of it: the new state, why, and what is to be written and sent.
+
+    `derivations` explain, by metric and exchange, the deadlines that it set or moved.
+    """
 
     at: datetime
     lateness: timedelta
@@ -101,6 +105,7 @@ class Decision:
     new_breaches: tuple[Breach, ...]
     new_steps: tuple[StepRecord, ...]
     corrections: tuple[Correction, ...] = ()
+    derivations: Mapping[tuple[Metric, int], Derivation] = field(default_factory=dict)
 
 
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
@@ -139,7 +144,14 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         new_breaches=work.state.breaches[len(known.breaches) :],
         new_steps=work.state.steps[len(known.steps) :],
         corrections=work.corrections,
+        derivations=derivations(_before(request, work.at), clocks, work.state.marks, work.at),
     )
+
+
+def _before(request: Request, at: datetime) -> Clocks:
+    """Clocks as they would stand at `at` without the trigger."""
+    state = request.state
+    return compute(state.marks, request.book, at) if state is not None else ()
 
 
 def _situation(
@@ -267,7 +279,7 @@ def _reckon(work: Work, due: Due | None) -> tuple[Terms, Clocks]:
     if terms.key != state.terms_key:
         state = with_terms(state, terms.key, work.at)
         state = replace(state, terms_key=terms.key, policy_version=book.version)
-    clocks = compute(state.marks, book, work.at)
+    clocks = _clocks(work, state)
     missed = tuple(
         breach_of(clock, work.at)
         for clock in clocks
@@ -276,6 +288,15 @@ def _reckon(work: Work, due: Due | None) -> tuple[Terms, Clocks]:
     work.state = replace(state, breaches=(*state.breaches, *missed))
     work.about_breach = bool(missed) or (due is not None and bool(due.metric))
     return terms, clocks
+
+
+def _clocks(work: Work, state: TicketState) -> Clocks:
+    """Compute the clocks, unless neither marks nor policies changed since they were."""
+    known = work.reckoned
+    if known is None or known[0] is not state.marks or known[1] is not work.book:
+        known = (state.marks, work.book, compute(state.marks, work.book, work.at))
+        work.reckoned = known
+    return known[2]
 
 
 def _missed(clock: Clock, due: Due | None, at: datetime) -> bool:

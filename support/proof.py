@@ -15,7 +15,8 @@ from typing import Any
 
 from support.calendar import BusinessCalendar
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
-from support.sla import Clock, Mark, MarkKind
+from support.policy import Metric
+from support.sla import Clock, Clocks, ClockState, Mark, MarkKind
 
 _NOTHING = timedelta(0)
 
@@ -60,6 +61,39 @@ def proof_of(clock: Clock, marks: Iterable[Mark], at: datetime) -> tuple[Stretch
         cursor = max(cursor, until)
     line += _not_running(cursor, end, clock, len(clock.segments) - 1, moves)
     return tuple(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Why a deadline is where it is: `proof` adds up to what is consumed, `ahead` to what remains.
+
+    `was_due` is the deadline before, None where there was none.
+    """
+
+    was_due: datetime | None
+    proof: tuple[Stretch, ...]
+    ahead: tuple[Stretch, ...]
+
+
+def derivations(
+    before: Clocks, clocks: Clocks, marks: Iterable[Mark], at: datetime
+) -> Mapping[tuple[Metric, int], Derivation]:
+    """Derive every deadline of `clocks` that was not there, or elsewhere, `before`."""
+    known = {(clock.metric, clock.cycle): clock.due for clock in before}
+    line = tuple(marks)
+    return {
+        exchange: Derivation(known.get(exchange), proof_of(clock, line, at), ahead_of(clock, at))
+        for clock in clocks
+        if (exchange := (clock.metric, clock.cycle)) not in known or known[exchange] != clock.due
+    }
+
+
+def ahead_of(clock: Clock, at: datetime) -> tuple[Stretch, ...]:
+    """Return the stretches from `at` to the due of a running clock, if nothing happens before."""
+    if clock.state is not ClockState.RUNNING or clock.due is None:
+        return ()
+    running = clock.segments[-1]
+    return tuple(_running(running.calendar, running.calendar_id, at, clock.due))
 
 
 def stretch_form(stretch: Stretch) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Payloads of our messages, read and written by compiled code; the JSON is the SDK's own.
 
 The SDK walks dataclasses in Python, and inside the sandbox each step of the walk is intercepted:
-that was half of the CPU time of a ticket's workflow.
+that was half of the CPU time of a ticket's workflow. Fields at their default are left out: most of
+a message is, and history is paid for by the byte. So a default of a message never changes.
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class MessageConverter(JSONPlainPayloadConverter):
         adapter = _ADAPTERS.get(type(value))
         if adapter is None:
             return super().to_payload(value)
-        data = adapter.dump_json(value)
+        data = adapter.dump_json(value, exclude_defaults=True)
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ANN401

@@ -185,6 +185,21 @@ async def test_a_decision_is_explained_in_the_ledger_and_small_in_history(bench:
     )
 
 
+async def test_a_decision_that_sets_a_deadline_stores_its_proof_and_no_other_does(
+    bench: Bench,
+) -> None:
+    await bench.decide(created())
+    await bench.decide(asked(note("n-1"), seq=2))
+    async with bench.pool.connection() as conn:
+        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
+    opened, noted = [e for e in entries if isinstance(e, views.DecisionEntry)]
+    for clock in opened.clocks:
+        ahead = clock["derivation"]["ahead"]
+        assert sum(part["counted_s"] for part in ahead) == clock["target_s"] - clock["consumed_s"]
+        assert ahead[-1]["to"] == clock["due"]
+    assert not any("derivation" in clock for clock in noted.clocks)
+
+
 def _as_json(verdict: Verdict) -> str:
     from temporalio.converter import DataConverter  # noqa: PLC0415  only this measures payloads
 

@@ -1,9 +1,12 @@
 """The page in a real browser: what it shows, that it stays fresh, and that text stays text."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +18,7 @@ from hub.pictures import chromium, pictures_of, take
 from hub.web.pages import DECISIONS
 from store import ledger
 from store.pool import Pool
-from tests.store.seeding import add_agent, add_history, add_ticket
+from tests.store.seeding import START, add_agent, add_history, add_ticket, decision_row
 
 ATTACK = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 REFRESH_MS = 5000
@@ -167,6 +170,43 @@ async def test_a_ticket_page_tells_which_rules_fired_and_why_others_did_not(
         "href",
         "http://127.0.0.1:8233/namespaces/default/workflows/ticket%2Fglobal%2FT-1/run-1/history",
     )
+
+
+async def test_a_moved_deadline_shows_what_it_was_and_every_stretch_of_its_proof(
+    page: Page, url: str, pool: Pool
+) -> None:
+    def stretch(since: int, until: int, why: str, counted_s: int, note: str = "") -> dict[str, Any]:
+        ends = {
+            name: (START + timedelta(hours=hours)).isoformat()
+            for name, hours in (("from", since), ("to", until))
+        }
+        return {**ends, "why": why, "counted_s": counted_s, "note": note, "calendar": "office"}
+
+    clock = {
+        "metric": "resolution",
+        "state": "running",
+        "derivation": {
+            "was_due": START.isoformat(),
+            "proof": [stretch(0, 1, "counted", 3600), stretch(1, 3, "paused", 0)],
+            "ahead": [stretch(3, 20, "holiday", 0, "Epiphany"), stretch(20, 22, "counted", 7200)],
+        },
+    }
+    async with pool.connection() as conn:
+        await add_ticket(conn, "T-1")
+        await ledger.write_decision(conn, decision_row("T-1", 1, clocks=json.dumps([clock])))
+
+    await page.goto(f"{url}/tickets/T-1?tenant=global")
+
+    decision = page.locator('[data-kind="decision"]').first
+    await decision.get_by_text("Arithmetic of the deadlines").click()
+    for text in (
+        "Moved from",
+        "1 h counted",
+        "not counted, paused",
+        "will not count, holiday (Epiphany)",
+        "2 h will count",
+    ):
+        await expect(decision.get_by_text(text)).to_be_visible()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

