@@ -37,6 +37,7 @@ from support.needs import (
 from support.policy import PolicyBook
 from support.routing import Ranked, Role, Strategy, rank
 from support.ticket import TicketState, recent
+from support.transitions import check
 
 NOTIFICATIONS_A_DAY = 6
 MESSAGE_EVERY = timedelta(hours=4)
@@ -209,6 +210,7 @@ def queue_effect(work: Work, kind: EffectKind, params: Mapping[str, Param]) -> s
 
 def _assign(work: Work, action: RuleAction) -> Asking:
     state = work.state
+    check(state.status, EventKind.ASSIGN)
     if state.locked(work.at):
         return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
     need = FindCandidates(
@@ -236,7 +238,7 @@ def _escalate(work: Work, action: RuleAction) -> Asking:
     told = yield from _recipients(work, target)
     if not told:
         return Done(Outcome.REFUSED, f"there is no {target} to escalate to")
-    if not work.state.owner and target != "owner":
+    if not work.state.owner and target != "owner" and work.state.active:
         units = replace(work.state, status=TicketStatus.OPEN).units
         for person in told:
             if (yield from claim(person, units, forced=False)):
