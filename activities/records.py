@@ -185,8 +185,10 @@ def verdict_of(asked: DecideInput, decision: Decision, digest: str) -> Verdict:
 
 def clock_form(clock: Clock, at: datetime) -> dict[str, Any]:
     """Derive a deadline: each stretch with what it counted, whose sum is the consumed time."""
+    named = {"callback": clock.ref} if clock.ref else {}
     return {
         "metric": str(clock.metric),
+        **named,
         "cycle": clock.cycle,
         "state": str(clock.state),
         "target_s": clock.target.total_seconds(),

@@ -106,14 +106,14 @@ def correct(
 
 
 def _numbers(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:
-    """Say which exchange each one is now: the last that had begun when it began."""
-    return {
-        (clock.metric, clock.cycle): (clock.metric, now[-1].cycle)
-        for clock in old
-        if (
-            now := [c for c in new if c.metric is clock.metric and c.started_at <= clock.started_at]
-        )
-    }
+    """Say which exchange each one is now: the last of its callback that had begun when it began."""
+    found: dict[Exchange, Exchange] = {}
+    for clock in old:
+        own = (c for c in new if (c.metric, c.ref) == (clock.metric, clock.ref))
+        begun = [c.cycle for c in own if c.started_at <= clock.started_at]
+        if begun:
+            found[clock.metric, clock.cycle] = (clock.metric, begun[-1])
+    return found
 
 
 def _renumbered(state: TicketState, numbers: Mapping[Exchange, Exchange]) -> TicketState:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from support.calendar import BusinessCalendar
 from support.escalation import next_step
 from support.model import TicketStatus
-from support.policy import Terms
+from support.policy import Metric, Terms
 from support.sla import Clocks, recorded
 from support.ticket import TicketState
 
@@ -115,8 +115,9 @@ def named(left: Iterable[Due], key: str, at: datetime) -> Due | None:
 
 
 def _of_clocks(state: TicketState, clocks: Clocks, terms: Terms) -> Iterator[Due]:
+    """Yield steps and breaches; of a ticket that is not active, those of promised callbacks."""
     if not state.active:
-        return
+        clocks = tuple(clock for clock in clocks if clock.metric is Metric.CALLBACK)
     step = next_step(clocks, terms, state.steps, state.acks)
     if step is not None:
         due_at = max(step.due_at, state.last_at)

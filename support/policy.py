@@ -18,6 +18,7 @@ class Metric(StrEnum):
     NEXT_RESPONSE = "next_response"
     RESOLUTION = "resolution"
     PERIODIC_UPDATE = "periodic_update"
+    CALLBACK = "callback"
 
 
 class OnChange(StrEnum):
