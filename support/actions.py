@@ -278,6 +278,20 @@ def _set_priority(work: Work, action: RuleAction) -> Done:
     return Done(Outcome.DONE, f"priority is {wanted}")
 
 
+def _tag(work: Work, action: RuleAction) -> Done:
+    event = replace(
+        work.event(EventKind.TAG, action.rule_id),
+        tags_added=_words(action.params.get("add")),
+        tags_removed=_words(action.params.get("remove")),
+    )
+    work.apply(event)
+    return Done(Outcome.DONE, f"tags are {', '.join(work.state.tags) or 'none'}")
+
+
+def _words(param: Param | None) -> tuple[str, ...]:
+    return param if isinstance(param, tuple) else ()
+
+
 def _note(_work: Work, action: RuleAction) -> Done:
     return Done(Outcome.RECORDED, str(action.params["note"]))
 
@@ -341,6 +355,7 @@ ACTIONS: Mapping[str, Callable[[Work, RuleAction], Done | Asking]] = {
     "escalate": _escalate,
     "lock_owner": _lock_owner,
     "set_priority": _set_priority,
+    "tag": _tag,
     "record": _note,
     "notify": _notify,
     "reply": _reply,

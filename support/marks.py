@@ -78,6 +78,23 @@ def tagged(tags: tuple[str, ...], mark: Mark) -> tuple[str, ...]:
     return (*kept, *(tag for tag in dict.fromkeys(mark.words) if tag not in kept))
 
 
+def tags_at(marks: Iterable[Mark], until: datetime | None = None) -> tuple[str, ...]:
+    """Tags that the marks give the ticket at `until`, at the end without."""
+    tags: tuple[str, ...] = ()
+    for mark in in_order(marks):
+        told = mark.kind in (MarkKind.CREATED, MarkKind.TAG)
+        if told and (until is None or mark.at <= until):
+            tags = tagged(tags, mark)
+    return tags
+
+
+def priority_at(marks: Iterable[Mark], until: datetime | None = None) -> Priority | None:
+    """Priority that the marks give the ticket at `until`, at the end without; None: not told."""
+    told = (m for m in marks if m.priority is not None and (until is None or m.at <= until))
+    last = max(told, key=place_of, default=None)
+    return last.priority if last is not None else None
+
+
 def last_status(marks: Sequence[Mark], until: datetime | None = None) -> Mark | None:
     """Return the STATUS mark in force at `until`, at the end without; None: the ticket is new."""
     found = (

@@ -52,8 +52,9 @@ BOOK = PolicyBook(
             calendars={Metric.FIRST_RESPONSE: ("always", ALWAYS)},
             on_change=OnChange.RESTART,
         ),
+        policy("tagged", Conditions(tags=frozenset({"urgent"})), ladder=rungs(0.5, 1.0)),
         policy("low", Conditions(priorities=frozenset({Priority.LOW})), ladder=rungs(0.5, 2.0)),
-        policy("rest", Conditions()),
+        policy("rest", Conditions(), void_on=frozenset({"spam"})),
     ),
 )
 KINDS = [
@@ -66,7 +67,9 @@ KINDS = [
     EventKind.RESUME,
     EventKind.RESOLVE,
     EventKind.REOPEN,
+    EventKind.TAG,
 ]
+TAGS = ("urgent", "spam")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ class Told:
         actor = CUSTOMER if self.kind is EventKind.CUSTOMER_MESSAGE else KIM
         if self.kind is EventKind.PRIORITY:
             more["priority"] = list(Priority)[self.choice]
+        if self.kind is EventKind.TAG:
+            how = "tags_added" if self.choice < 2 else "tags_removed"
+            more[how] = (TAGS[self.choice % 2],)
         if self.kind is EventKind.WAIT and self.choice % 2:
             more["status"] = TicketStatus.WAITING_CUSTOMER
         elif self.kind is EventKind.WAIT:
@@ -163,7 +169,7 @@ def test_no_timer_is_missed(history: list[Told]) -> None:
 @settings(deadline=None)
 @given(history=histories(late=0))
 def test_in_the_end_every_rung_of_a_clock_that_ran_on_has_fired(history: list[Told]) -> None:
-    history = [told for told in history if told.kind is not EventKind.PRIORITY]
+    history = [told for told in history if told.kind not in (EventKind.PRIORITY, EventKind.TAG)]
     ticket = lived(history)
     last = ticket.decisions[-1]
     for clock in last.clocks:
