@@ -46,8 +46,11 @@ T = TypeVar("T")
 
 
 def state_to_json(state: TicketState) -> str:
-    """Snapshot of a ticket, from which `state_from_json` makes the same again."""
-    return _STATE.dump_json(state).decode()
+    """Snapshot of a ticket, from which `state_from_json` makes the same again.
+
+    What has its default is left out, which halves it: a default of the state must never change.
+    """
+    return _STATE.dump_json(state, exclude_defaults=True).decode()
 
 
 def state_from_json(text: str) -> TicketState:
