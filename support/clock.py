@@ -60,6 +60,11 @@ class Clock:
         """Target less consumed; negative when late."""
         return self.target - self.consumed
 
+    @property
+    def unmet(self) -> bool:
+        """Whether it waits to be met, running or held."""
+        return self.state in (ClockState.RUNNING, ClockState.HELD)
+
     def instant_of(self, fraction: float) -> datetime | None:
         """Instant at which `fraction` of the target has been consumed, None while unknown."""
         return _instant_of(self.segments, self.target * fraction)

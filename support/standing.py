@@ -39,12 +39,7 @@ class Standing:
 
 def standing(state: TicketState, clocks: Clocks, terms: Terms, at: datetime) -> Standing:
     """Derive the flags of `state` at `at`. A clock is past due from its recorded breach on."""
-    unmet = [
-        c
-        for c in clocks
-        if c.state in (ClockState.RUNNING, ClockState.HELD)
-        and (state.active or c.metric is Metric.CALLBACK)
-    ]
+    unmet = [c for c in clocks if c.unmet and (state.active or c.metric is Metric.CALLBACK)]
     late = [c for c in unmet if recorded(c, state.breaches)]
     past = any(c.state is ClockState.RUNNING for c in late)
     past_held = any(c.state is ClockState.HELD for c in late)

@@ -284,6 +284,22 @@ def test_a_resolved_ticket_still_breaches_its_callback_and_stays_out_of_the_lane
     assert (last.standing.breached, last.standing.lanes) == (False, ())
 
 
+def test_a_resolved_ticket_does_not_close_by_itself_while_somebody_is_to_be_called() -> None:
+    desk = promised(MONDAY)
+    desk.take(event(EventKind.REPLY, MONDAY + MINUTE))
+    desk.take(event(EventKind.RESOLVE, MONDAY + 10 * MINUTE))
+    assert desk.state is not None
+    passed = desk.pass_until(MONDAY + 150 * HOUR)
+    assert {d.due.kind for d in passed if d.due} == {DueKind.STEP, DueKind.BREACH}
+    desk.state = replace(desk.state, marks=(*desk.state.marks, dialled(MONDAY + 150 * HOUR)))
+    called = desk.take(event(EventKind.NOTE, MONDAY + 150 * HOUR))
+    assert called.next_due is not None
+    assert (called.next_due.kind, called.next_due.at) == (
+        DueKind.AUTO_CLOSE,
+        MONDAY + 150 * HOUR,
+    )
+
+
 def test_on_a_resolved_ticket_nobody_is_claimed_by_an_escalation() -> None:
     free = {"lee": (Decimal(0), Decimal(12))}
     desk = Desk(people={"lead": ("lee",)}, agents=dict(free))
