@@ -47,8 +47,11 @@ T = TypeVar("T")
 
 
 def state_to_json(state: TicketState) -> str:
-    """Snapshot of a ticket, from which `state_from_json` makes the same again."""
-    return _STATE.dump_json(state).decode()
+    """Snapshot of a ticket, from which `state_from_json` makes the same again.
+
+    What has its default is left out, which halves it: a default of the state must never change.
+    """
+    return _STATE.dump_json(state, exclude_defaults=True).decode()
 
 
 def state_from_json(text: str) -> TicketState:
@@ -198,8 +201,10 @@ def clock_form(clock: Clock, decision: Decision) -> dict[str, Any]:
     with why each counted or not, and those ahead, whose sum is the remaining time.
     """
     at = decision.at
-    form = {
+    named = {"callback": clock.ref} if clock.ref else {}
+    form: dict[str, Any] = {
         "metric": str(clock.metric),
+        **named,
         "cycle": clock.cycle,
         "state": str(clock.state),
         "target_s": clock.target.total_seconds(),

@@ -21,6 +21,7 @@ from support.model import (
     TicketStatus,
     WaitingOn,
     checked_id,
+    checked_tags,
 )
 
 MAX_SUBJECT = 500
@@ -68,6 +69,8 @@ class Command:
     waiting_ref: str = ""
     follow_up_at: datetime | None = None
     disposition: str = ""
+    tags_added: tuple[str, ...] = ()
+    tags_removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class Drafts:
             skills=tuple(checked_id(skill, "skill") for skill in new.skills),
             customer_id=customer.customer_id if customer else "",
             tier=_named(new.tier, "tier"),
-            tags=tuple(checked_id(tag, "tag") for tag in new.tags),
+            tags=checked_tags(new.tags),
             follow_up_of=_named(new.follow_up_of, "ticket id"),
         )
         text = f"{subject}\n{body}"
@@ -138,6 +141,8 @@ class Drafts:
             waiting_on=command.waiting_on,
             waiting_ref=_named(command.waiting_ref, "waiting ref"),
             disposition=_named(command.disposition, "disposition"),
+            tags_added=checked_tags(command.tags_added),
+            tags_removed=checked_tags(command.tags_removed),
             follow_up_at=checked_instant(command.follow_up_at) if command.follow_up_at else None,
         )
         if text:

@@ -32,7 +32,7 @@ def proof_page(case: Case, answer: Answer, title: str) -> str:
     tz = case.calendar.rules.tz
     metrics = [
         {
-            "title": _title(metric, number, len(cycles)),
+            "title": _title(metric, number, len(cycles), cycle.clock.ref),
             "bar": _bar(cycle, case, tz),
             **_figures(cycle, case, tz),
         }
@@ -56,8 +56,9 @@ def _words(metric: Metric) -> str:
     return str(metric).replace("_", " ").capitalize()
 
 
-def _title(metric: Metric, number: int, cycles: int) -> str:
-    return _words(metric) + (f", exchange {number + 1} of {cycles}" if cycles > 1 else "")
+def _title(metric: Metric, number: int, cycles: int, ref: str) -> str:
+    what = f"{_words(metric)} {ref}".rstrip()
+    return what + (f", exchange {number + 1} of {cycles}" if cycles > 1 else "")
 
 
 def _figures(cycle: ClockAnswer, case: Case, tz: str) -> Mapping[str, Any]:

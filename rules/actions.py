@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.document import Node, only, suggest
-from support.model import Priority
+from support.errors import InputError
+from support.model import Priority, checked_tags
 from support.needs import Param, RuleAction
 from support.routing import Role, Strategy
 
@@ -21,6 +22,7 @@ class ParamType(StrEnum):
     MINUTES = "minutes"
     LINE = "line"
     NAME = "name"
+    TAGS = "tag, or list of tags"
     TEXT_NAME = "name of a text of the macros file"
     MACRO_NAME = "name of a macro"
 
@@ -46,6 +48,10 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
     "escalate": {"to": _TO},
     "lock_owner": {"minutes": ParamSpec(ParamType.MINUTES)},
     "set_priority": {"priority": ParamSpec(ParamType.CHOICE, tuple(Priority))},
+    "tag": {
+        "add": ParamSpec(ParamType.TAGS, required=False),
+        "remove": ParamSpec(ParamType.TAGS, required=False),
+    },
     "record": {"note": ParamSpec(ParamType.LINE)},
     "notify": {
         "to": ParamSpec(ParamType.CHOICE, (*_PEOPLE, "channel")),
@@ -59,6 +65,8 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
     "use_policies": {},
     "macro": {"name": ParamSpec(ParamType.MACRO_NAME)},
 }
+NOT_BARE = frozenset({"tag"})
+"""Actions of whose optional parameters at least one must be there."""
 
 MOST_MINUTES = 30 * 24 * 60
 MOST_NOTE = 500
@@ -99,11 +107,14 @@ def _action(node: Node, rule_id: str, names: Names) -> RuleAction:
     for name, param in spec.items():
         if param.required and name not in params:
             raise node.place.fault(f"action `{kind}` needs `{name}`{_possible(param, names)}")
-    return RuleAction(
-        rule_id,
-        kind,
-        {name: _param(value, name, spec[name], names) for name, value in params.items()},
-    )
+    if kind in NOT_BARE and not params:
+        raise node.place.fault(f"action `{kind}` needs one of `{'`, `'.join(spec)}`")
+    found = {name: _param(value, name, spec[name], names) for name, value in params.items()}
+    listed = [tag for tags in found.values() if isinstance(tags, tuple) for tag in tags]
+    twice = [tag for tag in listed if listed.count(tag) > 1]
+    if twice:
+        raise node.place.fault(f"action `{kind}` has `{twice[0]}` on both sides: choose one")
+    return RuleAction(rule_id, kind, found)
 
 
 def _possible(spec: ParamSpec, names: Names) -> str:
@@ -125,6 +136,8 @@ def _param(node: Node, name: str, spec: ParamSpec, names: Names) -> Param:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_MINUTES:
             raise node.place.fault(f"`{name}` must be whole minutes from 1 to {MOST_MINUTES}")
         return value
+    if spec.type is ParamType.TAGS:
+        return _tags(node, name)
     word = node.word(f"`{name}`")
     if spec.type is ParamType.LINE:
         if len(word) > MOST_NOTE:
@@ -137,3 +150,13 @@ def _param(node: Node, name: str, spec: ParamSpec, names: Names) -> Param:
     elif word not in (possible := _choices(spec, names)):
         raise node.place.fault(f"`{name}` cannot be `{word}`{suggest(word, possible)}")
     return word
+
+
+def _tags(node: Node, name: str) -> tuple[str, ...]:
+    items = node.value if isinstance(node.value, list) else [node]
+    if not items:
+        raise node.place.fault(f"`{name}` names no tag: leave it out instead")
+    try:
+        return checked_tags(item.word(f"`{name}`") for item in items)
+    except InputError as error:
+        raise node.place.fault(f"`{name}`: {error}") from error

@@ -140,6 +140,16 @@ async def ticket(conn: Connection, *, tenant: str, ticket_id: str) -> TicketView
     return found
 
 
+async def tags(conn: Connection, *, tenant: str, ticket_id: str) -> tuple[str, ...]:
+    """Return the tags that a ticket has."""
+    cursor = await conn.execute(
+        "select state->'tags' as tags from tickets where tenant = %s and ticket_id = %s",
+        (tenant, ticket_id),
+    )
+    row = await cursor.fetchone()
+    return tuple(row["tags"] or ()) if row else ()
+
+
 async def clocks(conn: Connection, *, tenant: str, ticket_id: str) -> tuple[Mapping[str, Any], ...]:
     """Return the clocks of a ticket as its last decision left them."""
     cursor = await conn.execute(

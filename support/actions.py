@@ -39,6 +39,7 @@ from support.policy import PolicyBook
 from support.routing import Ranked, Role, Strategy, rank
 from support.sla import Clocks
 from support.ticket import TicketState, recent
+from support.transitions import check
 
 NOTIFICATIONS_A_DAY = 6
 MESSAGE_EVERY = timedelta(hours=4)
@@ -212,6 +213,7 @@ def queue_effect(work: Work, kind: EffectKind, params: Mapping[str, Param]) -> s
 
 def _assign(work: Work, action: RuleAction) -> Asking:
     state = work.state
+    check(state.status, EventKind.ASSIGN)
     if state.locked(work.at):
         return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
     need = FindCandidates(
@@ -239,7 +241,7 @@ def _escalate(work: Work, action: RuleAction) -> Asking:
     told = yield from _recipients(work, target)
     if not told:
         return Done(Outcome.REFUSED, f"there is no {target} to escalate to")
-    if not work.state.owner and target != "owner":
+    if not work.state.owner and target != "owner" and work.state.active:
         units = replace(work.state, status=TicketStatus.OPEN).units
         for person in told:
             if (yield from claim(person, units, forced=False)):
@@ -277,6 +279,20 @@ def _set_priority(work: Work, action: RuleAction) -> Done:
     event = work.event(EventKind.PRIORITY, action.rule_id)
     work.apply(replace(event, priority=wanted))
     return Done(Outcome.DONE, f"priority is {wanted}")
+
+
+def _tag(work: Work, action: RuleAction) -> Done:
+    event = replace(
+        work.event(EventKind.TAG, action.rule_id),
+        tags_added=_words(action.params.get("add")),
+        tags_removed=_words(action.params.get("remove")),
+    )
+    work.apply(event)
+    return Done(Outcome.DONE, f"tags are {', '.join(work.state.tags) or 'none'}")
+
+
+def _words(param: Param | None) -> tuple[str, ...]:
+    return param if isinstance(param, tuple) else ()
 
 
 def _note(_work: Work, action: RuleAction) -> Done:
@@ -342,6 +358,7 @@ ACTIONS: Mapping[str, Callable[[Work, RuleAction], Done | Asking]] = {
     "escalate": _escalate,
     "lock_owner": _lock_owner,
     "set_priority": _set_priority,
+    "tag": _tag,
     "record": _note,
     "notify": _notify,
     "reply": _reply,

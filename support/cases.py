@@ -5,7 +5,7 @@ written down, explained, and kept as a test.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from support.sla import Clock, ClockState, Mark, MarkKind, compute
 CALENDAR = "calendar"
 IDLE = "idle"
 
+_PRIORITY = "priority_changed"
 _PAUSED = frozenset({TicketStatus.WAITING_CUSTOMER})
 _KINDS: Mapping[str, tuple[MarkKind, TicketStatus | None]] = {
     "created": (MarkKind.CREATED, None),
@@ -28,8 +29,13 @@ _KINDS: Mapping[str, tuple[MarkKind, TicketStatus | None]] = {
     "resumed": (MarkKind.STATUS, TicketStatus.OPEN),
     "resolved": (MarkKind.STATUS, TicketStatus.RESOLVED),
     "reopened": (MarkKind.STATUS, TicketStatus.OPEN),
+    "closed": (MarkKind.STATUS, TicketStatus.CLOSED),
+    "callback_requested": (MarkKind.CALLBACK_REQUESTED, None),
+    "callback_dialled": (MarkKind.CALLBACK_DIALLED, None),
+    "callback_completed": (MarkKind.CALLBACK_COMPLETED, None),
+    "callback_cancelled": (MarkKind.CALLBACK_CANCELLED, None),
 }
-_PRIORITY = "priority_changed"
+_CALLBACKS = frozenset(kind for kind, _ in _KINDS.values() if kind.startswith("callback"))
 _TARGETS = {f"{metric}_s": metric for metric in Metric}
 
 
@@ -64,7 +70,9 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
 
     `calendar` is what `BusinessCalendar.from_dict` reads; `targets` maps `first_response_s` and so
     on to open seconds, or null; `events` are `type` and `at` each; `as_of`, or `at`, is when it is
-    asked, unless given here. `pause_on` names the metrics that a pause stops; default: all.
+    asked, unless given here. `pause_on` names the metrics that a pause stops; default: all but
+    `callback`. An event of a callback may name it in `callback`, where there are several at once,
+    and a `callback_requested` may promise a `window_end`.
     """
     calendar = BusinessCalendar.from_dict(_mapping(form.get("calendar"), "calendar"))
     asked = at or _instant(form.get("as_of", form.get("at")), "as_of")
@@ -87,7 +95,8 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
             known = ", ".join([*_KINDS, _PRIORITY])
             raise InputError(f"`{where}.type` is {name!r}: use one of {known}")
         kind, status = _KINDS[name]
-        marks.append(Mark(when, kind, event_id, status=status, turn=number))
+        mark = Mark(when, kind, event_id, status=status, turn=number)
+        marks.append(_of_callback(mark, event, where) if kind in _CALLBACKS else mark)
         if kind is MarkKind.CREATED:
             marks.append(Mark(when, MarkKind.TERMS, event_id, terms=policies[0].key))
     _check_begun(marks)
@@ -98,7 +107,7 @@ def answer_of(case: Case) -> Answer:
     """Compute the clocks of a case, each with its proof."""
     clocks = compute(case.marks, case.book, case.at)
     found: dict[Metric, tuple[ClockAnswer, ...]] = {}
-    for metric in _aimed(case):
+    for metric in dict.fromkeys((*_aimed(case), *(clock.metric for clock in clocks))):
         found[metric] = tuple(
             ClockAnswer(clock, proof_of(clock, case.marks, case.at))
             for clock in clocks
@@ -150,8 +159,10 @@ _IDLE: Mapping[str, Any] = {
 
 def _cycle_form(cycle: ClockAnswer, case: Case) -> dict[str, Any]:
     clock = cycle.clock
+    named = {"callback": clock.ref} if clock.ref else {}
     return {
         "state": str(clock.state),
+        **named,
         "due": clock.due.isoformat() if clock.due else None,
         "target_s": plain_seconds(clock.target),
         "elapsed_s": plain_seconds(clock.consumed),
@@ -200,11 +211,28 @@ def _terms(
 
 def _pauses(names: object) -> Mapping[Metric, frozenset[TicketStatus]]:
     if names is None:
-        return dict.fromkeys(Metric, _PAUSED)
+        return {metric: _PAUSED for metric in Metric if metric is not Metric.CALLBACK}
     known = [str(metric) for metric in Metric]
     if not isinstance(names, Sequence) or isinstance(names, str) or not set(names) <= {*known}:
         raise InputError(f"`pause_on` must list metrics, of {', '.join(known)}")
     return {Metric(name): _PAUSED for name in names}
+
+
+def _of_callback(mark: Mark, event: Mapping[str, Any], where: str) -> Mark:
+    """Add which callback the event is about, and until when it is promised."""
+    named = event.get("callback", "")
+    if not isinstance(named, str):
+        raise InputError(f"`{where}.callback` is {named!r}: give the name of a callback")
+    mark = replace(mark, callback=named)
+    promised = event.get("window_end")
+    if promised is None:
+        return mark
+    if mark.kind is not MarkKind.CALLBACK_REQUESTED:
+        raise InputError(f"`{where}.window_end` is for a callback_requested only")
+    end = _instant(promised, f"{where}.window_end")
+    if end <= mark.at:
+        raise InputError(f"`{where}.window_end` is not after the request: give a later instant")
+    return replace(mark, window_end=end)
 
 
 def _check_begun(marks: Sequence[Mark]) -> None:

@@ -5,12 +5,12 @@ exchanges get their numbers again, and breaches that it disproves are withdrawn.
 what was known before becomes a `Correction`, which is stored with the decision.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from support.marks import Mark, MarkKind, in_order, place_of
+from support.marks import Mark, MarkKind, in_order, priority_at, tags_at
 from support.model import EventKind, TicketEvent
 from support.policy import Metric, PolicyBook
 from support.sla import Breach, Clock, Clocks, compute, missed
@@ -53,27 +53,33 @@ def with_terms(state: TicketState, key: str, at: datetime) -> TicketState:
 
 def _terms_before(marks: tuple[Mark, ...], at: datetime) -> str:
     """Key of the policy in force just before `at`; empty before the first."""
-    known = [m for m in in_order(marks) if m.kind is MarkKind.TERMS and m.at < at]
+    return _last_terms(m for m in marks if m.at < at)
+
+
+def _last_terms(marks: Iterable[Mark]) -> str:
+    """Key of the policy that the marks leave in force; empty where they name none."""
+    known = [m for m in in_order(marks) if m.kind is MarkKind.TERMS]
     return known[-1].terms if known else ""
 
 
-def with_late_priority(
+def with_late_traits(
     state: TicketState, event: TicketEvent, at: datetime, book: PolicyBook
 ) -> TicketState:
-    """Put the policy of a late change of priority in force from `at` to the next such change."""
-    changes = [m for m in in_order(state.marks) if m.kind is MarkKind.PRIORITY]
-    own = next((m for m in changes if m.event_id == event.event_id), None)
-    if event.kind is not EventKind.PRIORITY or own is None or own.priority is None:
+    """Choose the policies in force again from `at` on, where priority or tags were changed then."""
+    if event.kind not in (EventKind.PRIORITY, EventKind.TAG):
         return state
-    traits = replace(state.traits, priority=own.priority)
-    corrected = with_terms(state, book.choose(traits).key, at)
-    later = next((m for m in changes if place_of(m) > place_of(own)), None)
-    if later is None:
-        return corrected
-    since = (m.at for m in state.marks if m.kind is MarkKind.TERMS and at < m.at <= later.at)
-    if any(since):
-        return corrected
-    return with_terms(corrected, _terms_before(state.marks, later.at), later.at)
+    for instant in sorted({m.at for m in state.marks if m.kind in _CHOOSING and m.at >= at}):
+        priority = priority_at(state.marks, instant)
+        if priority is None:
+            continue
+        tags = tags_at(state.marks, instant)
+        traits = replace(state.traits, priority=priority, tags=tags)
+        known = _last_terms(m for m in state.marks if m.at <= instant)
+        state = with_terms(state, book.chosen_like(known, traits), instant)
+    return state
+
+
+_CHOOSING = frozenset({MarkKind.PRIORITY, MarkKind.TAG, MarkKind.TERMS})
 
 
 def correct(
@@ -88,7 +94,7 @@ def correct(
     found: list[Correction] = []
     late = at < before.last_at
     if late:
-        after = with_late_priority(after, event, at, book)
+        after = with_late_traits(after, event, at, book)
         placed = Correction(CorrectionKind.PLACED, event.event_id, before.last_at, at)
         found.append(placed)
         old = compute(before.marks, book, before.last_at)
@@ -106,14 +112,14 @@ def correct(
 
 
 def _numbers(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:
-    """Say which exchange each one is now: the last that had begun when it began."""
-    return {
-        (clock.metric, clock.cycle): (clock.metric, now[-1].cycle)
-        for clock in old
-        if (
-            now := [c for c in new if c.metric is clock.metric and c.started_at <= clock.started_at]
-        )
-    }
+    """Say which exchange each one is now: the last of its callback that had begun when it began."""
+    found: dict[Exchange, Exchange] = {}
+    for clock in old:
+        own = (c for c in new if (c.metric, c.ref) == (clock.metric, clock.ref))
+        begun = [c.cycle for c in own if c.started_at <= clock.started_at]
+        if begun:
+            found[clock.metric, clock.cycle] = (clock.metric, begun[-1])
+    return found
 
 
 def _renumbered(state: TicketState, numbers: Mapping[Exchange, Exchange]) -> TicketState:

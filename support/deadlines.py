@@ -8,7 +8,7 @@ from enum import StrEnum
 from support.calendar import BusinessCalendar
 from support.escalation import next_step
 from support.model import TicketStatus
-from support.policy import Terms
+from support.policy import Metric, Terms
 from support.sla import Clocks, recorded
 from support.ticket import TicketState
 
@@ -98,11 +98,14 @@ def upcoming(
 ) -> tuple[Due, ...]:
     """Return what is to fall due if nothing happens before, earliest first.
 
-    What new terms or a late event have put into the past falls due at the ticket's last instant.
+    What new terms or a late event have put into the past falls due at the ticket's last instant. A
+    resolved ticket does not close by itself while somebody is still to be called.
     """
+    promised = any(clock.metric is Metric.CALLBACK and clock.unmet for clock in clocks)
     life = (
         replace(due, at=state.last_at, planned=due.at) if due.at < state.last_at else due
         for due in _of_life(state, office)
+        if not (promised and due.kind is DueKind.AUTO_CLOSE)
     )
     found = [*_of_clocks(state, clocks, terms), *life]
     left = [due for due in found if due.stamp not in state.settled]
@@ -115,8 +118,9 @@ def named(left: Iterable[Due], key: str, at: datetime) -> Due | None:
 
 
 def _of_clocks(state: TicketState, clocks: Clocks, terms: Terms) -> Iterator[Due]:
+    """Yield steps and breaches; of a ticket that is not active, those of promised callbacks."""
     if not state.active:
-        return
+        clocks = tuple(clock for clock in clocks if clock.metric is Metric.CALLBACK)
     step = next_step(clocks, terms, state.steps, state.acks)
     if step is not None:
         due_at = max(step.due_at, state.last_at)

@@ -13,13 +13,14 @@ from support.escalation import Acknowledgement
 from support.marks import (
     Mark,
     MarkKind,
-    in_order,
     last_status,
     next_after,
+    priority_at,
     status_at,
     status_before,
+    tags_at,
 )
-from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus
+from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus, checked_tags
 from support.ticket import TicketState, Waiting
 from support.transitions import ALLOWED, check, refuse
 
@@ -86,7 +87,16 @@ def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> Tic
         tier=opening.tier,
         tags=opening.tags,
         follow_up_of=opening.follow_up_of,
-        marks=(Mark(at, MarkKind.CREATED, event.event_id, answered=by_phone, words=opening.tags),),
+        marks=(
+            Mark(
+                at,
+                MarkKind.CREATED,
+                event.event_id,
+                answered=by_phone,
+                priority=opening.priority,
+                words=opening.tags,
+            ),
+        ),
         customer_wrote_at=at,
         replied_at=at if by_phone else None,
     )
@@ -222,9 +232,37 @@ def _priority(
     if event.priority is None:
         raise InputError("a priority event needs the new priority: low, normal, high or urgent")
     mark = Mark(at, MarkKind.PRIORITY, event.event_id, priority=event.priority)
-    marks = (*state.marks, mark)
-    last = [m for m in in_order(marks) if m.kind is MarkKind.PRIORITY][-1]
-    return replace(state, marks=marks, priority=last.priority or event.priority)
+    marks = (*_with_beginning(state), mark)
+    return replace(state, marks=marks, priority=priority_at(marks) or event.priority)
+
+
+def _tag(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
+    added, removed = checked_tags(event.tags_added), checked_tags(event.tags_removed)
+    if not added and not removed:
+        raise InputError("a tag event needs tags to add or to remove")
+    both = [tag for tag in added if tag in removed]
+    if both:
+        raise InputError(f"tag {both[0]} cannot be added and removed at once: choose one")
+    mark = Mark(at, MarkKind.TAG, event.event_id, words=added, without=removed)
+    marks = (*_with_beginning(state), mark)
+    tags = tags_at(marks)
+    if added:
+        checked_tags(tags)
+    return replace(state, marks=marks, tags=tags)
+
+
+def _with_beginning(state: TicketState) -> tuple[Mark, ...]:
+    """Return the marks, with the priority and tags of the beginning that older ones do not have."""
+    changed = {mark.kind for mark in state.marks}
+
+    def whole(mark: Mark) -> Mark:
+        if mark.kind is not MarkKind.CREATED:
+            return mark
+        priority = mark.priority if MarkKind.PRIORITY in changed else state.priority
+        tags = mark.words if MarkKind.TAG in changed else state.tags
+        return replace(mark, priority=priority, words=tags)
+
+    return tuple(whole(mark) for mark in state.marks)
 
 
 def _wait(
@@ -321,4 +359,5 @@ _STEPS: Mapping[
     EventKind.CLOSE: _close,
     EventKind.REPLY_FAILED: _reply_failed,
     EventKind.USE_POLICIES: _note,
+    EventKind.TAG: _tag,
 }

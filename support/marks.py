@@ -18,7 +18,12 @@ class MarkKind(StrEnum):
 
     CREATED = "created"
     PRIORITY = "priority"
+    TAG = "tag"
     TERMS = "terms"
+    CALLBACK_REQUESTED = "callback_requested"
+    CALLBACK_DIALLED = "callback_dialled"
+    CALLBACK_COMPLETED = "callback_completed"
+    CALLBACK_CANCELLED = "callback_cancelled"
     REPLY = "reply"
     CUSTOMER_MESSAGE = "customer_message"
     STATUS = "status"
@@ -31,7 +36,10 @@ class Mark:
 
     `answered`: the agent who created the ticket was speaking with the customer. `turn`: how often
     the status was taken back at this very instant. `words`: the tags of a CREATED, the disposition
-    of a STATUS, against which a policy's `void_on` is held.
+    of a STATUS, against which a policy's `void_on` is held; the tags that a TAG adds, and in
+    `without` those that it removes. `callback` names the callback of which the mark tells, and
+    `window_end` is when it was promised at the latest. CALLBACK_CANCELLED says that nobody is to be
+    called any more, for whatever reason.
     """
 
     at: datetime
@@ -43,6 +51,9 @@ class Mark:
     turn: int = 0
     priority: Priority | None = None
     words: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    callback: str = ""
+    window_end: datetime | None = None
 
 
 _KINDS = {kind: place for place, kind in enumerate(MarkKind)}
@@ -59,6 +70,29 @@ def place_of(mark: Mark) -> Place:
 def in_order(marks: Iterable[Mark]) -> list[Mark]:
     """Return the marks as they are read."""
     return sorted(marks, key=place_of)
+
+
+def tagged(tags: tuple[str, ...], mark: Mark) -> tuple[str, ...]:
+    """Return the tags after a CREATED or TAG mark, where they were `tags` before it."""
+    kept = [tag for tag in tags if tag not in mark.without]
+    return (*kept, *(tag for tag in dict.fromkeys(mark.words) if tag not in kept))
+
+
+def tags_at(marks: Iterable[Mark], until: datetime | None = None) -> tuple[str, ...]:
+    """Tags that the marks give the ticket at `until`, at the end without."""
+    tags: tuple[str, ...] = ()
+    for mark in in_order(marks):
+        told = mark.kind in (MarkKind.CREATED, MarkKind.TAG)
+        if told and (until is None or mark.at <= until):
+            tags = tagged(tags, mark)
+    return tags
+
+
+def priority_at(marks: Iterable[Mark], until: datetime | None = None) -> Priority | None:
+    """Priority that the marks give the ticket at `until`, at the end without; None: not told."""
+    told = (m for m in marks if m.priority is not None and (until is None or m.at <= until))
+    last = max(told, key=place_of, default=None)
+    return last.priority if last is not None else None
 
 
 def last_status(marks: Sequence[Mark], until: datetime | None = None) -> Mark | None:

@@ -6,12 +6,15 @@ addresses are in the store and appear here only as a `message_ref`.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from support.errors import InputError
 
+MOST_TAGS = 50
+"""Tags that a ticket can have."""
 ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT_TENANT = "global"
 DEMO_TENANT = "demo"
@@ -92,6 +95,7 @@ class EventKind(StrEnum):
     CLOSE = "close"
     REPLY_FAILED = "reply_failed"
     USE_POLICIES = "use_policies"
+    TAG = "tag"
 
 
 class WaitingOn(StrEnum):
@@ -135,8 +139,8 @@ class TicketEvent:
     empty assignee releases), `status`, `waiting_on`, `waiting_ref`, `follow_up_at` (wait),
     `automatic` (a reply that no person wrote, so no response), `voids` (reply_failed: the event id
     of the reply that did not arrive), `disposition` (resolve, close: what it was, such as spam; a
-    policy may void its clocks on it). Free text (body, reason) is stored first and named by
-    `message_ref`.
+    policy may void its clocks on it), `tags_added`, `tags_removed` (tag). Free text (body, reason)
+    is stored first and named by `message_ref`.
     """
 
     event_id: str
@@ -157,6 +161,8 @@ class TicketEvent:
     automatic: bool = False
     voids: str = ""
     disposition: str = ""
+    tags_added: tuple[str, ...] = ()
+    tags_removed: tuple[str, ...] = ()
 
 
 def checked_id(value: str, what: str) -> str:
@@ -168,6 +174,17 @@ def checked_id(value: str, what: str) -> str:
             field=what,
         )
     return value
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return `tags`, each once, if a ticket may have them, else InputError."""
+    found = tuple(checked_id(tag, "tag") for tag in dict.fromkeys(tags))
+    if len(found) > MOST_TAGS:
+        raise InputError(
+            f"a ticket has at most {MOST_TAGS} tags, and these are {len(found)}: leave some out",
+            field="tags",
+        )
+    return found
 
 
 def failure_id(event_id: str) -> str:

@@ -18,6 +18,7 @@ class Metric(StrEnum):
     NEXT_RESPONSE = "next_response"
     RESOLUTION = "resolution"
     PERIODIC_UPDATE = "periodic_update"
+    CALLBACK = "callback"
 
 
 class OnChange(StrEnum):
@@ -177,6 +178,17 @@ class PolicyBook:
     def choose(self, traits: Traits) -> Terms:
         """Return the first policy that matches."""
         return next(terms for terms in self.policies if terms.when.match(traits))
+
+    def chosen_like(self, key: str, traits: Traits) -> str:
+        """Return the key of the first policy that matches, of the version that `key` is of."""
+        if key not in self.earlier:
+            return self.choose(traits).key
+        version = key.partition("/")[0]
+        return next(
+            name
+            for name, terms in self.earlier.items()
+            if name.partition("/")[0] == version and terms.when.match(traits)
+        )
 
 
 def earlier_key(version: str, key: str) -> str:

@@ -30,6 +30,7 @@ class Why(StrEnum):
     OVERRIDE = "override"
     PAUSED = "paused"
     RESOLVED = "resolved"
+    VOID = "void"
     DST = "dst"
 
 
@@ -133,7 +134,8 @@ def _not_running(
     """Stretches between two segments; changes of the clock are those of the segment's calendar."""
     if end <= start:
         return
-    edges = {start, end, *(at for at, _ in moves if start < at < end)}
+    ends = (*(at for at, _ in moves), *(at for void in clock.voids for at in void))
+    edges = {start, end, *(at for at in ends if start < at < end)}
     changes: Mapping[datetime, str] = {}
     calendar_id = ""
     if clock.segments:
@@ -143,6 +145,7 @@ def _not_running(
     for since, until in pairwise(sorted(edges | changes.keys())):
         reached = bisect_right(moves, since, key=lambda move: move[0])
         why = moves[reached - 1][1] if reached else Why.PAUSED
+        why = Why.VOID if _within(clock.voids, since) else why
         whole.append(Stretch(since, until, _NOTHING, why, calendar_id))
     yield from _joined(whole, changes)
 

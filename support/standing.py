@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from support.escalation import escalation_due
 from support.model import Priority, TicketStatus
-from support.policy import Terms
+from support.policy import Metric, Terms
 from support.sla import Clocks, ClockState, recorded
 from support.ticket import TicketState
 
@@ -23,7 +23,11 @@ class SlaState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Flags of one ticket. `breached`: an unmet, running clock is past due (held ones apart)."""
+    """Flags of one ticket. `breached`: an unmet, running clock is past due (held ones apart).
+
+    `sla` and `next_due_at` also tell of a callback promised on a ticket that is resolved; the other
+    flags are for what is active.
+    """
 
     breached: bool
     breached_held: bool
@@ -35,30 +39,29 @@ class Standing:
 
 def standing(state: TicketState, clocks: Clocks, terms: Terms, at: datetime) -> Standing:
     """Derive the flags of `state` at `at`. A clock is past due from its recorded breach on."""
-    unmet = [c for c in clocks if c.state in (ClockState.RUNNING, ClockState.HELD)]
+    unmet = [c for c in clocks if c.unmet and (state.active or c.metric is Metric.CALLBACK)]
     late = [c for c in unmet if recorded(c, state.breaches)]
-    breached = state.active and any(c.state is ClockState.RUNNING for c in late)
-    held = state.active and any(c.state is ClockState.HELD for c in late)
+    past = any(c.state is ClockState.RUNNING for c in late)
+    past_held = any(c.state is ClockState.HELD for c in late)
+    breached = state.active and past
     due = state.active and escalation_due(clocks, terms, state.steps, state.acks, at)
     running = [c.due for c in unmet if c.state is ClockState.RUNNING and c.due is not None]
     return Standing(
         breached=breached,
-        breached_held=held,
+        breached_held=state.active and past_held,
         escalation_due=due,
-        sla=_word(state, breached=breached, held=held, running=bool(running), unmet=bool(unmet)),
-        next_due_at=min(running, default=None) if state.active else None,
+        sla=_word(breached=past, held=past_held, running=bool(running), unmet=bool(unmet)),
+        next_due_at=min(running, default=None),
         lanes=_lanes(state, breached=breached, due=due),
     )
 
 
-def _word(
-    state: TicketState, *, breached: bool, held: bool, running: bool, unmet: bool
-) -> SlaState:
+def _word(*, breached: bool, held: bool, running: bool, unmet: bool) -> SlaState:
     if breached:
         return SlaState.BREACHED
     if held:
         return SlaState.BREACHED_HELD
-    if not state.active or not unmet:
+    if not unmet:
         return SlaState.MET
     return SlaState.RUNNING if running else SlaState.HELD
 

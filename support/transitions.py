@@ -20,6 +20,7 @@ _ACTIVE = frozenset(
         EventKind.RESOLVE,
         EventKind.REPLY_FAILED,
         EventKind.USE_POLICIES,
+        EventKind.TAG,
     }
 )
 ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
@@ -35,6 +36,7 @@ ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
             EventKind.REOPEN,
             EventKind.CLOSE,
             EventKind.REPLY_FAILED,
+            EventKind.TAG,
         }
     ),
     TicketStatus.CLOSED: frozenset({EventKind.REOPEN}),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from hub.cli.forms import read_form, read_instant
-from hub.cli.output import AsJson, print_json, print_table, say
+from hub.cli.output import AsJson, print_json, print_table, quoted, say
 from support.calendar import BusinessCalendar
 from support.cases import Answer, Case, ClockAnswer, answer_form, answer_of, read_case
 from support.duration import show_hours
@@ -45,8 +45,10 @@ def explain(
 ) -> None:
     """Show each clock's due, consumed and remaining time, and the stretches that prove it.
 
-    Events: created, agent_reply, customer_reply, paused, resumed, resolved, reopened, and
-    priority_changed with its `targets`. `pause_on` may list the metrics that a pause stops.
+    Events: created, agent_reply, customer_reply, paused, resumed, resolved, reopened, closed,
+    priority_changed with its `targets`, callback_requested (also with its `window_end`),
+    callback_dialled, callback_completed and callback_cancelled. `pause_on` may list the metrics
+    that a pause stops.
     """
     case = _case(file, at)
     answer = answer_of(case)
@@ -93,10 +95,13 @@ def _show(metric: Metric, cycle: ClockAnswer, case: Case) -> None:
     state = "breached" if clock.late(case.at) else str(clock.state)
     if clock.state is ClockState.MET:
         state = "met late" if clock.late(case.at) else "met in time"
-    due = _local(clock.due, case) if clock.due else "unknown while held"
+    unknown = "no more" if clock.state is ClockState.VOID else "unknown while held"
+    due = _local(clock.due, case) if clock.due else unknown
+    named = f" {clock.ref}" if clock.ref else ""
     say(
-        f"[bold]{metric}[/]: {state}, due {due}, consumed {show_hours(clock.consumed)} of "
-        f"{show_hours(clock.target)}, remaining {show_hours(clock.remaining)}"
+        f"[bold]{metric}{quoted(named)}[/]: {state}, due {due}, "
+        f"consumed {show_hours(clock.consumed)} of {show_hours(clock.target)}, "
+        f"remaining {show_hours(clock.remaining)}"
     )
     print_table(
         "",

@@ -114,18 +114,22 @@ def create(
 def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     """Show a ticket and everything that happened to it, each decision with its reasons."""
 
-    async def work() -> tuple[views.TicketView, list[views.Entry]]:
+    async def work() -> tuple[views.TicketView, tuple[str, ...], list[views.Entry]]:
         async with store() as pool, snapshot(pool) as conn:
             ticket = await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
-            return ticket, list(await views.timeline(conn, tenant=tenant, ticket_id=ticket_id))
+            tags = await views.tags(conn, tenant=tenant, ticket_id=ticket_id)
+            entries = await views.timeline(conn, tenant=tenant, ticket_id=ticket_id)
+            return ticket, tags, list(entries)
 
-    ticket, entries = run(work)
+    ticket, tags, entries = run(work)
     if as_json:
-        print_json({"ticket": ticket, "timeline": entries})
+        print_json({"ticket": ticket, "tags": tags, "timeline": entries})
         return
     owner = ticket.owner or "nobody"
     say(f"[bold]{ticket.ticket_id}[/] {quoted(ticket.subject)}")
     say(f"{ticket.status}, {ticket.priority}, {ticket.channel}, owner: {owner}")
+    if tags:
+        say(f"Tags: {', '.join(tags)}")
     say(f"SLA: {ticket.sla_state.replace('_', ' ')}")
     if ticket.next_deadline is not None:
         say(f"Next: {ticket.next_deadline_is} at {ticket.next_deadline:%Y-%m-%d %H:%M:%S} UTC")
@@ -315,6 +319,23 @@ def priority(
 ) -> None:
     """Change how urgent it is; what its clocks have consumed stays."""
     command = Command(EventKind.PRIORITY, text=reason, priority=new)
+    _show(_do(tenant, ticket_id, command, operator(actor), event_id), as_json=as_json)
+
+
+@app.command(epilog="Example: `flowhub ticket tag T-1042 --add vip --remove trial`")
+def tag(
+    ticket_id: TicketId,
+    add: Annotated[list[str] | None, typer.Option(help="A tag it gets; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="A tag it loses; repeatable.")] = None,
+    reason: Reason = "",
+    actor: As = "",
+    event_id: EventId = "",
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Add and remove tags; its policy is chosen again, what its clocks have consumed stays."""
+    added, removed = tuple(add or ()), tuple(remove or ())
+    command = Command(EventKind.TAG, text=reason, tags_added=added, tags_removed=removed)
     _show(_do(tenant, ticket_id, command, operator(actor), event_id), as_json=as_json)
 
 

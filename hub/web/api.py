@@ -25,9 +25,10 @@ class TicketList:
 
 @dataclass(frozen=True, slots=True)
 class TicketAnswer:
-    """A ticket, its clocks as its last decision left them, and its workflow."""
+    """A ticket, its tags, its clocks as its last decision left them, and its workflow."""
 
     ticket: TicketView
+    tags: tuple[str, ...]
     clocks: tuple[dict[str, Any], ...]
     workflow_url: str
 
@@ -87,9 +88,10 @@ def reading_routes(desk: Desk) -> APIRouter:
         _checked(tenant, ticket_id)
         async with desk.reading() as conn:
             found = await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
+            tags = await views.tags(conn, tenant=tenant, ticket_id=ticket_id)
             clocks = await views.clocks(conn, tenant=tenant, ticket_id=ticket_id)
         address = desk.workflow_url(tenant, ticket_id, found.run_id)
-        return TicketAnswer(found, tuple(dict(clock) for clock in clocks), address)
+        return TicketAnswer(found, tags, tuple(dict(clock) for clock in clocks), address)
 
     @router.get("/tickets/{ticket_id}/timeline")
     async def timeline(

@@ -9,6 +9,7 @@ from hub.drafts import CONTROL, LOCALE, NOT_BY_HAND
 from hub.intake import MAX_BODY, MAX_SUBJECT, Command, NewTicket
 from support.model import (
     ID_PATTERN,
+    MOST_TAGS,
     Actor,
     ActorKind,
     Channel,
@@ -52,6 +53,7 @@ def _outward(kind: EventKind) -> EventKind:
 OptionalId = Annotated[str, AfterValidator(_optional_id)]
 Id = Annotated[str, Field(min_length=1), AfterValidator(_optional_id)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=32)]
+Tags = Annotated[tuple[Id, ...], Field(max_length=MOST_TAGS)]
 Body = Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_storable)]
 
 
@@ -94,7 +96,7 @@ class NewTicketForm(Form):
     customer_email: Annotated[str, Field(max_length=320), AfterValidator(_one_line)] = ""
     locale: Annotated[str, Field(pattern=f"^{LOCALE}$")] = "en"
     tier: OptionalId = ""
-    tags: Ids = ()
+    tags: Tags = ()
     follow_up_of: OptionalId = ""
     event_id: OptionalId = ""
     actor: ActorForm | None = None
@@ -123,6 +125,8 @@ class EventForm(Form):
     waiting_ref: OptionalId = ""
     follow_up_at: AwareDatetime | None = None
     disposition: OptionalId = ""
+    tags_added: Tags = ()
+    tags_removed: Tags = ()
     event_id: OptionalId = ""
     actor: ActorForm | None = None
 

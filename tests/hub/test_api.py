@@ -191,6 +191,20 @@ async def test_an_event_is_sent_with_its_fields(
     assert actor == Actor(ActorKind.AGENT, "kim")
 
 
+async def test_tags_are_sent_as_they_are_named(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    form = {"kind": "tag", "tags_added": ["vip"], "tags_removed": ["trial", "new"]}
+    assert (await http.post(f"{GLOBAL}/tickets/T-9/events", json=form)).status_code == 200
+    ((_, _, command, *_),) = gateway.commanded
+    assert (command.kind, command.tags_added) == (EventKind.TAG, ("vip",))
+    assert command.tags_removed == ("trial", "new")
+    for tags in (["a b"], [""], ["x"] * 51):
+        bad = {**form, "tags_added": tags}
+        refused = await http.post(f"{GLOBAL}/tickets/T-9/events", json=bad)
+        assert (refused.status_code, len(gateway.commanded)) == (422, 1)
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -205,7 +219,8 @@ async def test_an_event_is_sent_with_its_fields(
         {"subject": 7},
         {"subject": "s", "priority": "highest"},
         {"subject": "s", "ticket_id": "../etc"},
-        {"subject": "s", "tags": ["x"] * 33},
+        {"subject": "s", "tags": ["x"] * 51},
+        {"subject": "s", "tags": ["a b"]},
         {"subject": "s", "actor": {"kind": "rule", "id": "r"}},
         [],
         None,

@@ -64,6 +64,8 @@ async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) ->
         ("note", "T-1", "Asked the vendor"),
         ("reply", "T-1", "Try the other cable"),
         ("priority", "T-1", "urgent"),
+        ("tag", "T-1", "--add", "vip", "--add", "loud", "--reason", "knows the boss"),
+        ("tag", "T-1", "--add", "calm", "--remove", "loud"),
         ("assign", "T-1", "lou", "--lock"),
         ("wait", "T-1", "--on", "vendor", "--until", "2099-12-01T09:00+01:00"),
         ("resume", "T-1"),
@@ -75,8 +77,8 @@ async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) ->
         result = await answer("ticket", *words)
     assert result["status"] == "closed"
     shown = await answer("ticket", "show", "T-1")
-    assert shown["ticket"]["owner"] == "lou"
-    assert (await flowhub("ticket", "show", "T-1")).exit_code == 0
+    assert (shown["ticket"]["owner"], shown["tags"]) == ("lou", ["vip", "calm"])
+    assert "Tags: vip, calm" in (await flowhub("ticket", "show", "T-1")).stdout
     listed = await answer("ticket", "list", "--status", "closed")
     assert [t["ticket_id"] for t in listed] == ["T-1"]
     assert "T-1" in (await flowhub("ticket", "list", "--status", "closed")).stdout

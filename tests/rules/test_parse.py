@@ -25,6 +25,12 @@ def test_a_pack_is_read_with_defaults() -> None:
     assert [(a.rule_id, a.kind, dict(a.params)) for a in rule.then] == [("first", "assign", {})]
 
 
+def test_tags_are_one_word_or_a_list() -> None:
+    then = "[{tag: {add: vip, remove: [trial, new, new]}}]"
+    (rule,) = one_rule("{owner_set: true}", then=then).rules
+    assert dict(rule.then[0].params) == {"add": ("vip",), "remove": ("trial", "new")}
+
+
 def test_conditions_nest_and_values_take_the_type_of_their_fact() -> None:
     (rule,) = one_rule(
         "{any: [{age_s: {ge: 45m, lt: 1h 30m}}, {not: {skills: {contains: billing}}}],"
@@ -113,6 +119,13 @@ def test_a_bad_condition_is_refused_with_its_line(when: str, said: str) -> None:
         ("[{lock_owner: {minutes: true}}]", "whole minutes"),
         ("[{notify: {to: lead, template: a b}}]", "is no name"),
         ("[{record: {note: ''}}]", "`note` must be text"),
+        ("[tag]", "action `tag` needs one of `add`, `remove`"),
+        ("[{tag: {}}]", "action `tag` needs one of `add`, `remove`"),
+        ("[{tag: {ad: vip}}]", "action `tag` has no `ad`; did you mean `add`?"),
+        ("[{tag: {add: []}}]", "`add` names no tag"),
+        ("[{tag: {add: [a b]}}]", "`add`: tag 'a b' is not allowed"),
+        ("[{tag: {add: [7]}}]", "`add` must be text"),
+        ("[{tag: {add: [a, b], remove: b}}]", "action `tag` has `b` on both sides"),
         ("[{assign: {}, close: {}}]", "an action is one `kind: {parameters}`"),
         ("[{assign: least_loaded}]", "parameters of `assign` must be a mapping"),
         ("[]", "there is no action here"),

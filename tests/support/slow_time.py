@@ -100,12 +100,17 @@ class SlowClock:
 
 @dataclass(frozen=True)
 class Happening:
-    """What happens at a second: `name` as in the oracles, for a change with calendar and target."""
+    """What happens at a second: `name` as in the oracles, for a change with calendar and target.
+
+    What happens to a callback names it in `ref`; a request promises `window` seconds, 0 for none.
+    """
 
     second: int
     name: str
     calendar: int = 0
     target: int = 0
+    ref: str = ""
+    window: int = 0
 
 
 def resolution(
@@ -127,3 +132,64 @@ def resolution(
         if second < end and not paused and stopped is None and calendar.is_open(second):
             clock.counted += tick
     return clock, stopped
+
+
+@dataclass
+class SlowCallback:
+    """A callback that somebody waits for, looked at tick by tick."""
+
+    ref: str
+    asked: int
+    window_end: int | None = None
+    counted: int = 0
+    dialled: int | None = None
+    gone: int | None = None
+    reached: dict[int, int] = field(default_factory=dict)
+    """When each amount of counted seconds was first reached."""
+
+    @property
+    def waits(self) -> bool:
+        """Neither dialled nor given up."""
+        return self.dialled is None and self.gone is None
+
+
+def callbacks(
+    happenings: Sequence[Happening], calendars: Sequence[SlowCalendar], end: int, tick: int
+) -> list[SlowCallback]:
+    """Walk the callbacks of a ticket from the first happening to `end`; a pause stops them."""
+    found: list[SlowCallback] = []
+    status, calendar = "resumed", calendars[0]
+    waiting = list(happenings)
+    for second in range(happenings[0].second, end + tick, tick):
+        while waiting and waiting[0].second <= second:
+            now = waiting.pop(0)
+            if now.name == "changed":
+                calendar = calendars[now.calendar]
+            elif now.name in _CALLS:
+                _call(found, now, closed=status == "closed")
+            else:
+                status = now.name
+        for one in found:
+            one.gone = second if one.waits and status == "closed" else one.gone
+            one.reached.setdefault(one.counted, second)
+            if second < end and one.waits and status != "paused" and calendar.is_open(second):
+                one.counted += tick
+    return found
+
+
+_CALLS = ("requested", "dialled", "completed", "cancelled")
+
+
+def _call(found: list[SlowCallback], now: Happening, *, closed: bool) -> None:
+    """Let somebody ask for a callback, dial, or give it up."""
+    named = [one for one in found if one.ref == now.ref and one.waits]
+    if now.name == "requested" and not closed:
+        if not named:
+            named = [SlowCallback(now.ref, now.second)]
+            found += named
+        if now.window:
+            named[0].window_end = now.second + now.window
+    elif named and now.name == "cancelled":
+        named[0].gone = now.second
+    elif named and now.name != "requested":
+        named[0].dialled = now.second

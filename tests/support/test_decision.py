@@ -252,3 +252,14 @@ def test_nothing_falls_due_on_a_closed_ticket() -> None:
     ticket.take(event(EventKind.ASSIGN, MONDAY + HOUR, assignee="kim", lock=True))
     ticket.take(event(EventKind.RESOLVE, MONDAY + HOUR + MINUTE))
     assert ticket.take(event(EventKind.CLOSE, MONDAY + HOUR + 2 * MINUTE)).next_due is None
+
+
+def test_nobody_is_claimed_for_a_ticket_that_cannot_be_assigned() -> None:
+    ticket = desk()
+    ticket.take(event(EventKind.RESOLVE, MONDAY + HOUR))
+    free = {"kim": (Decimal(0), Decimal(12)), "lee": (Decimal(0), Decimal(12))}
+    ticket.agents, ticket.people = dict(free), {"lead": ("lee",)}
+    ticket.rules = [action("assign"), action("escalate", to="lead")]
+    noted = ticket.take(event(EventKind.NOTE, MONDAY + 2 * HOUR))
+    assert [record.outcome for record in noted.actions] == [Outcome.REFUSED, Outcome.DONE]
+    assert (noted.state.owner, ticket.agents) == ("", free)

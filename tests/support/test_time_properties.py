@@ -12,12 +12,13 @@ from support.errors import CalendarError
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import proof_of
-from support.sla import Clock, Mark, MarkKind, compute
+from support.sla import Clock, ClockState, Mark, MarkKind, compute
 from tests.support.slow_time import (
     DAYS,
     Happening,
     SlowCalendar,
     at_second,
+    callbacks,
     resolution,
     seconds_of,
 )
@@ -244,6 +245,98 @@ def test_a_proof_leaves_no_hole_and_counts_only_what_is_open(
         for instant in (part.start, part.end - timedelta(seconds=1)):
             is_open = slow[part.calendar_id].is_open(seconds_of(instant))
             assert is_open == (part.why == "counted") == bool(part.counted)
+
+
+CALLBACKS = {
+    "requested": MarkKind.CALLBACK_REQUESTED,
+    "dialled": MarkKind.CALLBACK_DIALLED,
+    "completed": MarkKind.CALLBACK_COMPLETED,
+    "cancelled": MarkKind.CALLBACK_CANCELLED,
+}
+TOLD = {**STATUSES, "closed": TicketStatus.CLOSED}
+
+
+@st.composite
+def called_lives(draw: Any) -> tuple[list[dict[str, Any]], list[Happening], int]:
+    """Like `lives`, with callbacks of two names that are asked for, dialled and cancelled."""
+    turn = draw(st.sampled_from(TURNS))
+    forms = [draw(calendars(MODERN, turn)) for _ in range(2)]
+    count = draw(st.integers(2, 10))
+    some = st.lists(st.integers(-1440, 1440), min_size=count + 2, max_size=count + 2, unique=True)
+    seconds = [seconds_of(turn) + minute * 60 for minute in sorted(draw(some))]
+    happenings = [Happening(seconds[0], "created", 0, draw(st.integers(1, 900)) * 60)]
+    names = st.sampled_from([*TOLD, "changed", *CALLBACKS, "requested", "requested", "dialled"])
+    for number, second in enumerate(seconds[1:-1]):
+        name = draw(names) if number else "requested"
+        ref = draw(st.sampled_from(["", "cb-1"])) if name in CALLBACKS else ""
+        window = draw(st.sampled_from([0, 1])) * draw(st.integers(1, 2000)) * 60
+        happenings.append(
+            Happening(
+                second,
+                name,
+                draw(st.integers(0, 1)),
+                draw(st.integers(1, 900)) * 60,
+                ref,
+                window if name == "requested" else 0,
+            )
+        )
+    return forms, happenings, seconds[-1]
+
+
+def fast_callbacks(
+    forms: list[dict[str, Any]], happenings: list[Happening], end: int
+) -> tuple[list[Clock], list[Mark]]:
+    marks, policies = [Mark(at_second(happenings[0].second), MarkKind.CREATED)], []
+    for number, one in enumerate(happenings):
+        at = at_second(one.second)
+        if one.name in TOLD:
+            marks.append(Mark(at, MarkKind.STATUS, status=TOLD[one.name]))
+        elif one.name in CALLBACKS:
+            promised = at_second(one.second + one.window) if one.window else None
+            kind = CALLBACKS[one.name]
+            marks.append(Mark(at, kind, callback=one.ref, window_end=promised))
+        else:
+            policies.append(
+                Terms(
+                    key=str(number),
+                    calendar_id=f"cal-{one.calendar}",
+                    calendar=BusinessCalendar.from_dict(forms[one.calendar]),
+                    targets={Metric.CALLBACK: timedelta(seconds=one.target)},
+                    pause_on={Metric.CALLBACK: frozenset({TicketStatus.WAITING_CUSTOMER})},
+                )
+            )
+            marks.append(Mark(at, MarkKind.TERMS, terms=str(number)))
+    book = PolicyBook("test", policies[0].calendar, tuple(policies))
+    return list(compute(marks, book, at_second(end))), marks
+
+
+@settings(max_examples=100)
+@given(life=called_lives())
+def test_callbacks_count_what_slow_ones_count(
+    life: tuple[list[dict[str, Any]], list[Happening], int],
+) -> None:
+    forms, happenings, end = life
+    assume(all(any(form["hours"].values()) for form in forms))
+    slow = callbacks(happenings, [SlowCalendar(form) for form in forms], end, tick=60)
+    fast, marks = fast_callbacks(forms, happenings, end)
+    assert [clock.ref for clock in fast] == [one.ref for one in slow]
+    for clock, one in zip(fast, slow, strict=True):
+        proof = proof_of(clock, marks, at_second(end))
+        assert sum((part.counted for part in proof), timedelta(0)) == clock.consumed
+        assert clock.started_at == at_second(one.asked)
+        stopped = one.dialled if one.gone is None else one.gone
+        assert clock.stopped_at == (None if stopped is None else at_second(stopped))
+        assert (clock.state is ClockState.VOID) == (one.gone is not None)
+        last = end if stopped is None else stopped
+        if one.window_end is None:
+            assert clock.consumed == timedelta(seconds=one.counted)
+            due = one.reached.get(int(clock.target.total_seconds()))
+        else:
+            assert clock.consumed == timedelta(seconds=last - one.asked)
+            due = one.window_end
+            if one.gone is None:
+                assert clock.due == at_second(due)
+        assert clock.late(at_second(end)) == (due is not None and due < last)
 
 
 @pytest.mark.parametrize("tz", [*MODERN, *HISTORIC])

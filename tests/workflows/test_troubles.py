@@ -296,15 +296,15 @@ async def test_nothing_that_people_wrote_is_in_temporal(open_desk: RunningDesk) 
         subject="Secret subject",
         body="Secret body",
         ticket_id="T-1",
-        customer_name="Ada Secretname",
-        customer_email="ada@secret.example",
+        customer_name="Ylva Secretname",
+        customer_email="ylva@secret.example",
     )
     await open_desk.gateway.create(open_desk.tenant, new, actor=CUSTOMER, source="web")
     await do(open_desk, EventKind.REPLY, "r-1", "Secret answer")
     await do(open_desk, EventKind.NOTE, "n-1", "Secret note")
     text = (await history(open_desk)).to_json().lower()
     assert "secret" not in text
-    assert "ada" not in text.replace("metadata", "").replace("data", "")
+    assert "ylva" not in text
 
 
 async def test_a_plain_ticket_is_short_in_history(desk: RunningDesk) -> None:
