@@ -96,7 +96,12 @@ class DecideActivities:
             return answered
         state = _state_of(found)
         surroundings = Surroundings(
-            conn, asked.tenant, asked.ticket_id, asked.now, self._rulebook.engine
+            conn,
+            asked.tenant,
+            asked.ticket_id,
+            asked.now,
+            self._rulebook.engine,
+            owner=found.claim.agent_id if found.claim else "",
         )
         request = Request(
             tenant=asked.tenant,

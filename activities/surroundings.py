@@ -33,13 +33,17 @@ class Evaluator(Protocol):
 
 @dataclass
 class Surroundings:
-    """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant."""
+    """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant.
+
+    `owner` has the ticket before the decision; empty: nobody.
+    """
 
     conn: Connection
     tenant: str
     ticket_id: str
     at: datetime
     rules: Evaluator
+    owner: str = ""
     taken: dict[str, Decimal] = field(default_factory=dict)
 
     async def drive(self, deciding: Generator[Need, Answer, Decision]) -> Decision:
@@ -73,6 +77,7 @@ class Surroundings:
             units=units,
             at=self.at,
             forced=forced,
+            owner=self.owner,
         )
         if done:
             self.taken[agent_id] = self.taken.get(agent_id, Decimal(0)) + units
@@ -81,8 +86,8 @@ class Surroundings:
     async def settle_claim(self, before: Claim | None, state: TicketState, seq: int) -> None:
         """Make claim row and loads say what the decision ended with.
 
-        Agents are adjusted in the order of their ids, so that decisions seldom deadlock; one that
-        does is tried again.
+        Agents are adjusted in the order of their ids, as a claim locks them. What is left to
+        deadlock is a decision whose first candidate turned out to be full; it is tried again.
         """
         carried = dict(self.taken)
         if before is not None:

@@ -42,13 +42,29 @@ returning agent_id
 """
 
 
+_LOCK = """
+select from agents where tenant = %s and agent_id = any(%s) order by agent_id for no key update
+"""
+
+
 async def claim(
-    conn: Connection, *, tenant: str, agent_id: str, units: Decimal, at: datetime, forced: bool
+    conn: Connection,
+    *,
+    tenant: str,
+    agent_id: str,
+    units: Decimal,
+    at: datetime,
+    forced: bool,
+    owner: str = "",
 ) -> bool:
     """Take `units` of the agent's capacity in one conditional update; return whether it was done.
 
     Not forced, it never exceeds the capacity, however many workers race. `at`: idle no more.
+    `owner` is who gives the ticket up later in the transaction: both are locked here in the order
+    of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
     """
+    if owner and owner != agent_id:
+        await conn.execute(_LOCK, (tenant, [agent_id, owner]))
     cursor = await conn.execute(
         _CLAIM,
         {"tenant": tenant, "agent_id": agent_id, "units": units, "at": at, "forced": forced},

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,8 +29,9 @@ from support.model import (
     TicketEvent,
     workflow_id,
 )
-from support.needs import RuleAction
+from support.needs import Fact, RuleAction, RuleVerdict
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
+from tests.waiting import eventually
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ASSIGN = RuleAction("assign-new", "assign", {})
@@ -198,6 +199,48 @@ async def test_a_decision_that_sets_a_deadline_stores_its_proof_and_no_other_doe
         assert sum(part["counted_s"] for part in ahead) == clock["target_s"] - clock["consumed_s"]
         assert ahead[-1]["to"] == clock["due"]
     assert not any("derivation" in clock for clock in noted.clocks)
+
+
+@dataclass
+class Meeting(ScriptedRules):
+    """Rules that two decisions reach together, unless one waits for a lock of the other."""
+
+    pool: Pool | None = None
+    here: int = 0
+
+    async def evaluate(self, facts: Mapping[str, Fact]) -> RuleVerdict:
+        self.here += 1
+        assert await eventually(self._met)
+        return await super().evaluate(facts)
+
+    async def _met(self) -> bool:
+        assert self.pool is not None
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute("select exists (select from pg_locks where not granted)")
+            row = await cursor.fetchone()
+        return self.here == 2 or (row is not None and row["exists"])
+
+
+async def test_decisions_that_exchange_owners_do_not_deadlock(bench: Bench) -> None:
+    owners = {"T-1": "kim", "T-2": "lou"}
+    async with bench.pool.connection() as conn:
+        for agent_id in owners.values():
+            agent = roster.Agent(agent_id, presence="online")
+            await roster.add(conn, tenant="acme", agent=agent)
+
+    def assign(ticket_id: str, agent_id: str, seq: int) -> DecideInput:
+        event = TicketEvent(f"a-{seq}", EventKind.ASSIGN, NOW, NOW, KIM, assignee=agent_id)
+        return asked(event, seq, ticket_id)
+
+    for ticket_id, agent_id in owners.items():
+        await bench.decide(created(ticket_id))
+        await bench.decide(assign(ticket_id, agent_id, 2))
+    meeting = Meeting(pool=bench.pool)
+    rulebook = Rulebook(meeting, ScriptedMacros(), load_policies()[0], Outside())
+    bench.activities = DecideActivities(bench.pool, rulebook)
+    both = (assign("T-1", "lou", 3), assign("T-2", "kim", 3))
+    verdicts = await asyncio.gather(*(bench.decide(one) for one in both))
+    assert [v.result.owner for v in verdicts if v.result] == ["lou", "kim"]
 
 
 def _as_json(verdict: Verdict) -> str:
