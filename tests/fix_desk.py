@@ -21,6 +21,7 @@ from support.actions import Outside
 from support.errors import FlowHubError
 from support.model import Actor, ActorKind
 from support.needs import Fact, RuleAction, RuleVerdict
+from workflows.runner import TicketSandbox
 from workflows.ticket import TicketWorkflow
 
 KIM = Actor(ActorKind.AGENT, "kim")
@@ -115,6 +116,7 @@ async def running_desk(
                 client,
                 task_queue=task_queue,
                 workflows=[TicketWorkflow],
+                workflow_runner=TicketSandbox(),
                 activities=[decide.decide, decide.park, world.perform, world.park],
                 graceful_shutdown_timeout=timedelta(seconds=5),
             )

@@ -12,6 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from embedded.temporal_binary import obtain_temporal
 from embedded.temporal_server import RunningTemporal, start_temporal
 from embedded.time_skipping import time_skipping_environment
+from workflows.payloads import DATA_CONVERTER
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -43,7 +44,9 @@ def dev_server(
 @pytest.fixture
 async def temporal_client(dev_server: RunningTemporal) -> Client:
     """A client of the development server, on this test's event loop."""
-    return await Client.connect(dev_server.address, namespace=dev_server.namespace)
+    return await Client.connect(
+        dev_server.address, namespace=dev_server.namespace, data_converter=DATA_CONVERTER
+    )
 
 
 @pytest.fixture

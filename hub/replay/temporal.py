@@ -25,6 +25,7 @@ from store import roster
 from store.pool import Pool, transaction
 from support.errors import InputError, RulesEngineError, RuntimeUnavailableError
 from support.simulate import Member
+from workflows.runner import TicketSandbox
 from workflows.ticket import TicketWorkflow
 
 TASK_QUEUE = "replay"
@@ -121,6 +122,7 @@ async def temporal_engine(
         environment.client,
         task_queue=TASK_QUEUE,
         workflows=[TicketWorkflow],
+        workflow_runner=TicketSandbox(),
         activities=[ordered.decide, ordered.park],
         max_cached_workflows=_CACHED,
         max_concurrent_workflow_tasks=_AT_ONCE,

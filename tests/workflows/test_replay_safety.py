@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from tests.histories.record import FOLDER, LIVES, TEXTS
 from worker import WORKFLOWS
+from workflows.payloads import DATA_CONVERTER
+from workflows.runner import TicketSandbox
 
 FILES = sorted(FOLDER.glob("*.json"))
 each_file = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
@@ -59,8 +62,11 @@ def data_of(value: Any) -> Iterator[str]:
 
 
 @each_file
-async def test_a_recorded_life_replays(file: Path) -> None:
-    replayer = Replayer(workflows=WORKFLOWS)
+@pytest.mark.parametrize("converter", [DATA_CONVERTER, DataConverter.default], ids=["ours", "sdk"])
+async def test_a_recorded_life_replays(file: Path, converter: DataConverter) -> None:
+    replayer = Replayer(
+        workflows=WORKFLOWS, workflow_runner=TicketSandbox(), data_converter=converter
+    )
     assert isinstance(replayer.config()["workflow_runner"], SandboxedWorkflowRunner)
     await replayer.replay_workflow(read(file))
 
