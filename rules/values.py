@@ -9,7 +9,7 @@ from support.errors import InputError
 from support.needs import Fact
 from support.situation import CATALOGUE, FactSpec, FactType
 
-_EXAMPLES = {
+EXAMPLES = {
     FactType.FLAG: "true or false",
     FactType.COUNT: "a whole number",
     FactType.NUMBER: "a number",
@@ -18,6 +18,7 @@ _EXAMPLES = {
     FactType.TEXT: "text, in quotes",
     FactType.SET: "text, in quotes",
 }
+"""How a value that a fact is compared with is written."""
 _NEUTRAL: Mapping[FactType, Fact] = {
     FactType.FLAG: False,
     FactType.COUNT: 0,
@@ -67,7 +68,7 @@ def read_value(spec: FactSpec, node: Node) -> Value:
         hint = "; use `in` for several" if isinstance(raw, list) else ""
         shown = "a list" if isinstance(raw, list) else f"{raw!r}"
         raise node.place.fault(
-            f"`{spec.name}` is a {spec.type}: {shown} is not {_EXAMPLES[spec.type]}{hint}"
+            f"`{spec.name}` is a {spec.type}: {shown} is not {EXAMPLES[spec.type]}{hint}"
         )
     if spec.type in SCALED and isinstance(raw, int | float) and raw and not value:
         raise node.place.fault(f"`{spec.name}`: {raw!r} is finer than a millionth")

@@ -7,20 +7,21 @@ from support.needs import Param, RuleAction
 
 def condition_in_words(condition: Condition) -> str:
     """Return what must be true, such as `due_kind is step and owner_set is true`; may be empty."""
-    return _condition(condition, wanted=True, alone=True)
+    return _condition(condition, wanted=True, around="")
 
 
-def _condition(condition: Condition, *, wanted: bool, alone: bool) -> str:
+def _condition(condition: Condition, *, wanted: bool, around: str) -> str:
+    """Return it in words, in brackets where the word `around` it would join them otherwise."""
     match condition:
         case Test():
             return _test(condition, wanted=wanted)
-        case Not(part):
-            return _condition(part, wanted=not wanted, alone=alone)
+        case Not(part) | All((part,)) | Any((part,)):
+            turned = isinstance(condition, Not)
+            return _condition(part, wanted=wanted is not turned, around=around)
         case All(parts) | Any(parts):
             word = " and " if isinstance(condition, All) is wanted else " or "
-            alone = alone or len(parts) == 1
-            inner = [_condition(p, wanted=wanted, alone=alone and len(parts) == 1) for p in parts]
-            return word.join(inner) if alone else f"({word.join(inner)})"
+            joined = word.join(_condition(p, wanted=wanted, around=word) for p in parts)
+            return joined if around in ("", word) else f"({joined})"
 
 
 def _test(test: Test, *, wanted: bool) -> str:

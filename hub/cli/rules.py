@@ -10,12 +10,14 @@ from hub.cli.output import AsJson, print_json, print_table, quoted, say, show_er
 from rules.compiler import compile_pack
 from rules.engine import Engine
 from rules.examples import Outcome, run_examples
+from rules.handbook import facts_page, pack_page
 from rules.load import load_pack
 from rules.pack import Pack
 from rules.words import action_in_words
 from settings import read_settings
 from support.errors import PackError
 from support.needs import RuleAction
+from support.situation import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True)
 rules_explain.register(app)
@@ -29,6 +31,8 @@ PackFile = Annotated[
         help="Rule pack; default: FLOWHUB_PACK, else the one that ships.",
     ),
 ]
+
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")]
 
 
 def _load(file: Path | None) -> Pack:
@@ -111,9 +115,14 @@ def _words(actions: tuple[RuleAction, ...]) -> str:
 
 
 @app.command("list", epilog="Example: `flowhub rules list my-pack.yaml`")
-def list_rules(file: PackFile = None, as_json: AsJson = False) -> None:
+def list_rules(
+    file: PackFile = None, as_json: AsJson = False, as_markdown: AsMarkdown = False
+) -> None:
     """List the rules of a pack, in the order in which they are asked."""
     pack = _load(file)
+    if as_markdown:
+        typer.echo(pack_page(pack), nl=False)
+        return
     ordered = sorted(pack.rules, key=lambda rule: rule.priority)
     if as_json:
         print_json(
@@ -149,6 +158,24 @@ def list_rules(file: PackFile = None, as_json: AsJson = False) -> None:
             )
             for rule in ordered
         ),
+    )
+
+
+@app.command(epilog="Example: `flowhub rules facts`")
+def facts(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
+    """List the facts that conditions can ask."""
+    if as_markdown:
+        typer.echo(facts_page(), nl=False)
+        return
+    columns = ("name", "type", "unit", "meaning", "choices")
+    rows = [tuple(getattr(spec, column) for column in columns) for spec in CATALOGUE.values()]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
+    print_table(
+        "Facts",
+        columns,
+        ((*row[:-1], [choice or "empty" for choice in row[-1]]) for row in rows),
     )
 
 

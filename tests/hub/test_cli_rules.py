@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
+from rules.handbook import facts_page, pack_page
 from rules.load import load_pack
 from store.pool import open_pool
 from support.errors import FlowHubError, InputError, PackError, UnknownTicketError
@@ -214,3 +215,18 @@ async def test_a_ticket_or_time_without_a_decision_is_an_error() -> None:
     assert "nothing was decided" in str(await asyncio.to_thread(refusal, *early))
     elsewhere = ("explain", "--ticket", "T-1", "--tenant", "other")
     assert isinstance(await asyncio.to_thread(refusal, *elsewhere), UnknownTicketError)
+
+
+def test_pages_of_rules_and_facts_are_printed_as_they_are_kept(pack: Path) -> None:
+    page = flowhub("list", pack, "--markdown").stdout
+    assert page == pack_page(load_pack(pack))
+    assert flowhub("facts", "--markdown").stdout == facts_page()
+    listed = {fact["name"]: fact for fact in answer("facts")}
+    assert listed["age_s"] == {
+        "name": "age_s",
+        "type": "duration",
+        "unit": "s",
+        "meaning": "time since the ticket was created",
+        "choices": [],
+    }
+    assert "customer_waiting_s" in flowhub("facts").stdout

@@ -21,6 +21,10 @@ PACK = "name: p\nrules:\n  - {{id: r, description: d, on: [note], when: {}, then
         ),
         ("{not: {any: [{tier: a}, {tier: b}]}}", "tier is not a and tier is not b"),
         ("{any: [{all: [{tier: a}]}]}", "tier is a"),
+        (
+            "{tier: a, all: [{tier: b}, {any: [{any: [{tags: x}, {tags: y}]}, {tags: z}]}]}",
+            "tier is a and tier is b and (tags has x or tags has y or tags has z)",
+        ),
         ("{all: [{any: [{tier: a}, {tier: b}]}]}", "tier is a or tier is b"),
     ],
 )
