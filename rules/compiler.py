@@ -7,13 +7,17 @@ sets, parts of texts, long lists) is computed beforehand as a property that is t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from rules.facts import Typed, Value
 from rules.pack import All, Any, Condition, Not, Op, Pack, Rule, Test
 from rules.reference import passes
 from support.errors import PackError
+
+T = TypeVar("T")
 
 RULES_A_RULESET = 32
 """From 70 on, durable_rules 2.0.28 corrupts the heap; up to 60 it never failed."""
@@ -28,7 +32,7 @@ dies on messages that no rule takes. It also proves that the ruleset has looked 
 """
 _RESERVED = 3  # id, sid and the sentinel's own property
 
-_NEGATED = {
+NEGATED = {
     Op.EQ: Op.NE,
     Op.NE: Op.EQ,
     Op.LT: Op.GE,
@@ -125,8 +129,8 @@ def compile_pack(pack: Pack) -> Program:
 
 def _alternatives(rule: Rule, draft: _Draft, file: str) -> list[Conjunction]:
     condition = All((Test("on", Op.IN, rule.on), rule.when))
-    for spread in (True, False):
-        if _count(condition, spread=spread, wanted=True) <= ALTERNATIVES_A_RULE:
+    for lists in (True, False):
+        if _count(condition, lists=lists, wanted=True) <= ALTERNATIVES_A_RULE:
             break
     else:
         raise PackError(
@@ -137,7 +141,7 @@ def _alternatives(rule: Rule, draft: _Draft, file: str) -> list[Conjunction]:
         )
     found = [
         tuple(sorted(set(atoms), key=lambda atom: (atom.name, atom.op, str(atom.value))))
-        for atoms in _spread(condition, draft, spread=spread, wanted=True)
+        for atoms in spread(condition, partial(_atoms, draft=draft, lists=lists), wanted=True)
     ]
     longest = max(len(conjunction) for conjunction in found)
     if longest > EXPRESSIONS_A_RULE:
@@ -150,16 +154,16 @@ def _alternatives(rule: Rule, draft: _Draft, file: str) -> list[Conjunction]:
     return list(dict.fromkeys(found))
 
 
-def _count(condition: Condition, *, spread: bool, wanted: bool) -> int:
+def _count(condition: Condition, *, lists: bool, wanted: bool) -> int:
     """Return how many alternatives `condition` has, without writing them out."""
     match condition:
         case Not(part):
-            return _count(part, spread=spread, wanted=not wanted)
+            return _count(part, lists=lists, wanted=not wanted)
         case Test():
-            many = condition.op is Op.IN and wanted and _spreads(condition, spread=spread)
+            many = condition.op is Op.IN and wanted and _spreads(condition, lists=lists)
             return len(condition.values) if many else 1
         case All(parts) | Any(parts):
-            counts = [_count(part, spread=spread, wanted=wanted) for part in parts]
+            counts = [_count(part, lists=lists, wanted=wanted) for part in parts]
             if isinstance(condition, Any) is wanted:
                 return sum(counts)
             total = 1
@@ -168,36 +172,41 @@ def _count(condition: Condition, *, spread: bool, wanted: bool) -> int:
             return total
 
 
-def _spreads(test: Test, *, spread: bool) -> bool:
+def _spreads(test: Test, *, lists: bool) -> bool:
     """Whether an `in` becomes alternatives; the kinds of events would multiply every rule."""
-    return len(test.values) == 1 or (spread and test.fact != "on")
+    return len(test.values) == 1 or (lists and test.fact != "on")
 
 
-def _spread(
-    condition: Condition, draft: _Draft, *, spread: bool, wanted: bool
-) -> list[tuple[Atom, ...]]:
+class Leaf(Protocol[T]):
+    """Returns the alternatives under which one comparison comes out as `wanted`."""
+
+    def __call__(self, test: Test, *, wanted: bool) -> list[tuple[T, ...]]:
+        """Return them, each a conjunction."""
+
+
+def spread(condition: Condition, leaf: Leaf[T], *, wanted: bool) -> list[tuple[T, ...]]:
     """Return the alternatives under which `condition` comes out as `wanted`."""
     match condition:
         case Not(part):
-            return _spread(part, draft, spread=spread, wanted=not wanted)
+            return spread(part, leaf, wanted=not wanted)
         case Test():
-            return _atoms(condition, draft, spread=spread, wanted=wanted)
+            return leaf(condition, wanted=wanted)
         case All(parts) | Any(parts):
-            each = [_spread(part, draft, spread=spread, wanted=wanted) for part in parts]
+            each = [spread(part, leaf, wanted=wanted) for part in parts]
             if isinstance(condition, Any) is wanted:
                 return [atoms for alternatives in each for atoms in alternatives]
             return [tuple(atom for atoms in row for atom in atoms) for row in product(*each)]
 
 
-def _atoms(test: Test, draft: _Draft, *, spread: bool, wanted: bool) -> list[tuple[Atom, ...]]:
-    if test.op is Op.CONTAINS or (test.op is Op.IN and not _spreads(test, spread=spread)):
+def _atoms(test: Test, *, draft: _Draft, lists: bool, wanted: bool) -> list[tuple[Atom, ...]]:
+    if test.op is Op.CONTAINS or (test.op is Op.IN and not _spreads(test, lists=lists)):
         return [(Atom(draft.flag(test), Op.EQ, wanted),)]
     draft.plain.add(test.fact)
     if test.op is Op.IN:
         op = Op.EQ if wanted else Op.NE
         each = tuple(Atom(test.fact, op, encoded(value)) for value in test.values)
         return [(atom,) for atom in each] if wanted else [each]
-    op, value = test.op if wanted else _NEGATED[test.op], encoded(test.values[0])
+    op, value = test.op if wanted else NEGATED[test.op], encoded(test.values[0])
     if isinstance(value, bool) and op is Op.NE:
         op, value = Op.EQ, not value
     return [(Atom(test.fact, op, value),)]

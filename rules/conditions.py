@@ -1,25 +1,15 @@
 """Reads the `when` of a rule: every fact, operator and value is checked against the catalogue."""
 
 from rules.document import Node, suggest
-from rules.facts import ORDERED, SCALED, Value, convert
+from rules.facts import ORDERED
 from rules.pack import All, Any, Condition, Not, Op, Test
-from support.duration import parse_duration
-from support.errors import InputError
+from rules.values import read_value
 from support.situation import CATALOGUE, FactSpec, FactType
 
 DEEPEST = 12
 _WORDS = ("all", "any", "not")
 _EQUAL = frozenset({Op.EQ, Op.NE, Op.IN})
 _ORDER = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
-_EXAMPLES = {
-    FactType.FLAG: "true or false",
-    FactType.COUNT: "a whole number",
-    FactType.NUMBER: "a number",
-    FactType.DURATION: "a duration such as 45m, or seconds",
-    FactType.CHOICE: "one of its choices",
-    FactType.TEXT: "text, in quotes",
-    FactType.SET: "text, in quotes",
-}
 
 
 def ops_of(kind: FactType) -> frozenset[Op]:
@@ -79,30 +69,8 @@ def _op(spec: FactSpec, word: str, node: Node) -> Op:
 
 def _test(spec: FactSpec, op: Op, node: Node) -> Test:
     if op is not Op.IN:
-        return Test(spec.name, op, (_value(spec, node),))
+        return Test(spec.name, op, (read_value(spec, node),))
     items = node.items(f"`in` of `{spec.name}`")
     if not items:
         raise node.place.fault(f"`in` of `{spec.name}` is empty, so it can never be true")
-    return Test(spec.name, op, tuple(dict.fromkeys(_value(spec, item) for item in items)))
-
-
-def _value(spec: FactSpec, node: Node) -> Value:
-    raw = node.value
-    if spec.type is FactType.DURATION and isinstance(raw, str):
-        try:
-            raw = parse_duration(raw).total_seconds()
-        except InputError as error:
-            raise node.place.fault(f"`{spec.name}`: {error}") from error
-    kind = FactType.TEXT if spec.type is FactType.SET else spec.type
-    value = convert(kind, raw)
-    if value is None:
-        hint = "; use `in` for several" if isinstance(raw, list) else ""
-        shown = "a list" if isinstance(raw, list) else f"{raw!r}"
-        raise node.place.fault(
-            f"`{spec.name}` is a {spec.type}: {shown} is not {_EXAMPLES[spec.type]}{hint}"
-        )
-    if spec.type in SCALED and isinstance(raw, int | float) and raw and not value:
-        raise node.place.fault(f"`{spec.name}`: {raw!r} is finer than a millionth")
-    if spec.choices and isinstance(value, str) and value not in spec.choices:
-        raise node.place.fault(f"`{spec.name}` is never `{value}`{suggest(value, spec.choices)}")
-    return value
+    return Test(spec.name, op, tuple(dict.fromkeys(read_value(spec, item) for item in items)))

@@ -1,11 +1,12 @@
 """A rule pack as frozen data: what `rules.parse` makes of YAML and everything else reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.facts import Value
 from rules.macros import MacroBook
-from support.needs import RuleAction
+from support.needs import Fact, RuleAction
 
 
 class Op(StrEnum):
@@ -57,8 +58,25 @@ Condition = Test | All | Any | Not
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A test of a rule: on `facts` it is to ask for `then`; for nothing: it is not to fire.
+
+    `facts` are all of the catalogue, as a decision would see them; `given` are those that the pack
+    names.
+    """
+
+    facts: Mapping[str, Fact]
+    given: tuple[str, ...]
+    then: tuple[RuleAction, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. A lower `priority` goes first; equal ones go as they stand in the file."""
+    """One rule. A lower `priority` goes first; equal ones go as they stand in the file.
+
+    `owner` is who answers for it, empty where the pack names nobody.
+    """
 
     id: str
     description: str
@@ -68,6 +86,8 @@ class Rule:
     priority: int
     stop: bool
     enabled: bool
+    owner: str
+    tests: tuple[Example, ...]
     line: int
 
 

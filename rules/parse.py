@@ -6,15 +6,17 @@ import re
 from rules.actions import Names, read_actions
 from rules.conditions import read_condition
 from rules.document import Node, only, read, suggest
+from rules.examples import read_examples
 from rules.macros import MacroBook
 from rules.pack import All, Condition, Pack, Rule
 from support.model import EventKind
 from support.situation import DEADLINE
 
 MOST_RULES = 2_000
+LONGEST_OWNER = 100
 TRIGGERS = (*(str(kind) for kind in EventKind), DEADLINE)
-_KEYS = ("id", "description", "on", "when", "then", "priority", "stop", "enabled")
 _REQUIRED = ("id", "description", "on", "then")
+_OPTIONAL = ("when", "priority", "stop", "enabled", "owner", "tests")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FURTHEST = 1_000_000
 
@@ -53,20 +55,23 @@ def read_pack(text: str, file: str, macros_text: str, macros: MacroBook) -> Pack
 
 def _rule(node: Node, names: Names) -> Rule:
     form = node.mapping("a rule")
-    only(form, _KEYS, "a rule")
+    only(form, (*_REQUIRED, *_OPTIONAL), "a rule")
     for key in _REQUIRED:
         if key not in form:
             raise node.place.fault(f"the rule has no `{key}`")
     rule_id = _identifier(form["id"], "`id`")
+    on = _triggers(form["on"])
     return Rule(
         id=rule_id,
         description=form["description"].word("`description`"),
-        on=_triggers(form["on"]),
+        on=on,
         when=_when(form),
         then=read_actions(form["then"], rule_id, names),
         priority=_priority(form),
         stop=_flag(form, "stop", default=False),
         enabled=_flag(form, "enabled", default=True),
+        owner=_owner(form["owner"]) if "owner" in form else "",
+        tests=read_examples(form["tests"], rule_id, on[0], names) if "tests" in form else (),
         line=node.place.line,
     )
 
@@ -78,6 +83,15 @@ def _identifier(node: Node, what: str) -> str:
             f"{what} {word!r} is not allowed: use 1 to 64 of the characters A-Z a-z 0-9 . _ -"
         )
     return word
+
+
+def _owner(node: Node) -> str:
+    owner = node.word("`owner`")
+    if len(owner) > LONGEST_OWNER or not owner.isprintable():
+        raise node.place.fault(
+            f"`owner` must be one line of at most {LONGEST_OWNER} characters: name a role or a team"
+        )
+    return owner
 
 
 def _triggers(node: Node) -> tuple[str, ...]:

@@ -98,5 +98,10 @@ def _of_test(test: Test, facts: Typed, *, held: bool) -> str:
     is_now = f"{test.fact} is {show(test.fact, facts[test.fact])}"
     if held and test.op is Op.EQ:
         return is_now
+    return f"{is_now}, {in_words(test, held=held)}"
+
+
+def in_words(test: Test, *, held: bool) -> str:
+    """Say what a fact is where `test` comes out as `held`: `at least 45m`, `not one of a, b`."""
     wanted = ", ".join(show(test.fact, value) for value in test.values)
-    return f"{is_now}, {'' if held else 'not '}{_SIGNS[test.op]}{wanted}"
+    return f"{'' if held else 'not '}{_SIGNS[test.op]}{wanted}"

@@ -317,7 +317,7 @@ select coalesce(e.decision_seq,
    and coalesce(e.decision_seq, %(since)s + 1) > %(since)s
  order by e.received_at, e.event_id
 """
-_DECISIONS = """
+DECISIONS = """
 select decision_seq as seq, nominal_at as at, trigger_id, trigger, decided_at, lateness_s,
        pack_name, pack_version, policy_version, inputs, fired, trace, actions, clocks, corrections,
        digest
@@ -363,7 +363,7 @@ async def timeline(
     key = {"tenant": tenant, "ticket_id": ticket_id, "since": since}
     entries: list[Entry] = [
         *(_event(row) for row in await _rows(conn, _EVENTS, key)),
-        *(DecisionEntry(**row) for row in await _rows(conn, _DECISIONS, key)),
+        *(DecisionEntry(**row) for row in await _rows(conn, DECISIONS, key)),
         *(_message(row) for row in await _rows(conn, _MESSAGES, key)),
         *(_effect(row) for row in await _rows(conn, _EFFECTS, key)),
         *(BreachEntry(**row) for row in await _rows(conn, _BREACHES, key)),

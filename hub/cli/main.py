@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from hub.cli import automation, calendar, feeds, lanes, roster, runtime, sla, tickets
+from hub.cli import automation, calendar, feeds, lanes, roster, rules, runtime, sla, tickets
 from hub.cli.output import show_error
 from support.errors import FlowHubError
 
@@ -23,6 +23,7 @@ app.add_typer(roster.app, name="roster", help="Agents: who can be asked.")
 app.add_typer(automation.app, name="automation", help="The stop switch of automation.")
 app.add_typer(calendar.app, name="calendar", help="Business time: add, between, when it is open.")
 app.add_typer(sla.app, name="sla", help="Why a deadline is when it is.")
+app.add_typer(rules.app, name="rules", help="Check, test, read and explain rule packs.")
 lanes.register(app)
 feeds.register(app)
 runtime.register(app)

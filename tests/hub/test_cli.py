@@ -58,6 +58,9 @@ async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) ->
     at_work.rules.actions = [RuleAction("assign-new", "assign", {})]
     created = await answer("ticket", "create", "No sound", "--id", "T-1", "--priority", "high")
     assert (created["status"], created["owner"]) == ("open", "kim")
+    why = await answer("rules", "explain", "--ticket", "T-1")
+    assert (why["decision_seq"], why["trigger"], why["pack"]) == (1, "created", "scripted")
+    assert [(a["kind"], a["outcome"]) for a in why["actions"]] == [("assign", "done")]
     at_work.rules.actions = []
     for words in (
         ("ack", "T-1", "--as", "kim"),

@@ -10,7 +10,7 @@ from rules.actions import CATALOGUE, NOT_BARE, ParamType
 from rules.document import read
 from rules.load import SHIPPED
 from rules.pack import Op
-from rules.parse import MOST_RULES, TRIGGERS
+from rules.parse import _OPTIONAL, _REQUIRED, LONGEST_OWNER, MOST_RULES, TRIGGERS
 
 FOLDER = Path(rules.__file__).parent
 SCHEMA: dict[str, Any] = json.loads((FOLDER / "pack.schema.json").read_text(encoding="utf-8"))
@@ -27,6 +27,13 @@ def test_the_schema_knows_the_same_events_operators_and_limits() -> None:
     assert parts["trigger"]["enum"] == list(TRIGGERS)
     assert set(parts["comparison"]["properties"]) == set(Op)
     assert SCHEMA["properties"]["rules"]["maxItems"] == MOST_RULES
+
+
+def test_the_schema_knows_the_same_parts_of_a_rule() -> None:
+    rule = SCHEMA["$defs"]["rule"]
+    assert set(rule["required"]) == set(_REQUIRED)
+    assert set(rule["properties"]) == {*_REQUIRED, *_OPTIONAL}
+    assert rule["properties"]["owner"]["maxLength"] == LONGEST_OWNER
 
 
 def test_the_schema_knows_the_same_actions_and_parameters() -> None:
@@ -53,8 +60,13 @@ def test_the_schema_knows_the_same_actions_and_parameters() -> None:
         {"id": "a", "description": "d", "on": ["made"], "then": ["assign"]},
         {"id": "a", "description": "d", "on": ["created"], "then": ["escalate"]},
         {"id": "a b", "description": "d", "on": ["created"], "then": ["assign"]},
+        {"id": "a", "description": "d", "on": ["created"], "then": ["assign"], "owner": "a\nb"},
+        {"id": "a", "description": "d", "on": ["created"], "then": ["assign"],
+         "tests": [{"facts": {}}]},
+        {"id": "a", "description": "d", "on": ["created"], "then": ["assign"],
+         "tests": [{"facts": {"tags": [1]}, "then": []}]},
     ],
-)
+)  # fmt: skip
 def test_the_schema_refuses_a_bad_rule(rule: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"name": "p", "rules": [rule]}, SCHEMA)

@@ -1,0 +1,223 @@
+"""`flowhub rules explain`: what every rule said, of facts in a file or of a stored decision."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.forms import read_instant
+from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
+from hub.cli.session import run, store
+from rules.document import read
+from rules.engine import Engine
+from rules.load import load_pack
+from rules.policies_file import load_policies
+from rules.values import completed, read_facts
+from rules.words import action_in_words
+from settings import Settings, read_settings
+from store.decisions import decision_at
+from store.views import DecisionEntry
+from support.errors import InputError, PackError
+from support.needs import Fact, RuleAction
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one rule said. `fired` is its place among those that fired; 0: it did not."""
+
+    rule_id: str
+    fired: int
+    reason: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog=(
+            "Example: `flowhub rules explain --ticket T-1042 --at 2026-03-02T14:03`, or "
+            "`flowhub rules explain --facts facts.yaml`, where facts.yaml holds "
+            "`{on: created, priority: urgent, channel: email, active: true}`"
+        )
+    )(explain)
+
+
+def explain(
+    facts: Annotated[
+        Path | None,
+        typer.Option(
+            "--facts",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Facts to decide, YAML or JSON; those left out are false, 0, empty, or the first "
+            "of their choices.",
+        ),
+    ] = None,
+    pack: Annotated[
+        Path | None,
+        typer.Option(
+            "--pack",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Rule pack for the facts; default: the active one.",
+        ),
+    ] = None,
+    ticket: Annotated[
+        str, typer.Option("--ticket", metavar="TICKET", help="Ticket whose decision to read.")
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="The last decision at or before, without offset on the office's clock; default: "
+            "the latest.",
+        ),
+    ] = "",
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Show for every rule whether it fired and why, and what was asked for.
+
+    With --ticket, as the ledger has it: which pack and version decided, and what came of each
+    action.
+    """
+    if (facts is None) is (not ticket):
+        raise InputError("name what to explain: --facts FILE, or --ticket TICKET")
+    if facts is None:
+        if pack is not None:
+            raise InputError("a ticket's decision has its own pack: use --pack with --facts")
+        _explain_decision(ticket, at, tenant, as_json=as_json)
+        return
+    if at:
+        raise InputError("facts have no time: use --at with --ticket")
+    _explain_facts(facts, pack, as_json=as_json)
+
+
+def _explain_facts(file: Path, pack_file: Path | None, *, as_json: bool) -> None:
+    given = _facts(file)
+    settings = read_settings()
+    pack = load_pack(pack_file or settings.pack)
+    whole = completed(given)
+    with Engine(pack, timeout_s=settings.engine_timeout_s) as engine:
+        verdict = engine.evaluate_now(whole)
+    lines = _lines(verdict.fired, ((trace.rule_id, trace.reason) for trace in verdict.trace))
+    if as_json:
+        print_json(
+            {
+                "pack": pack.name,
+                "version": pack.version,
+                "facts": whole,
+                "rules": lines,
+                "actions": verdict.actions,
+            }
+        )
+        return
+    say(
+        f"On [bold]{whole['on']}[/], pack {pack.name}, version {pack.version}; neutral where "
+        f"{quoted(file.name)} is silent"
+    )
+    _show_lines(lines)
+    if not verdict.actions:
+        say("Nothing is asked for.")
+        return
+    print_table(
+        "Asked for",
+        ("rule", "action"),
+        ((action.rule_id, action_in_words(action)) for action in verdict.actions),
+    )
+
+
+def _facts(file: Path) -> dict[str, Fact]:
+    try:
+        found = read_facts(read(file.read_text(encoding="utf-8"), file.name))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read: {error}") from error
+    except PackError as error:
+        raise InputError(str(error), **error.details) from error
+    if "on" not in found:
+        raise InputError(f"{file}: has no `on`: name what is decided, such as `on: created`")
+    return found
+
+
+def _explain_decision(ticket: str, at: str, tenant: str, *, as_json: bool) -> None:
+    when = _instant(at, read_settings()) if at else None
+
+    async def work() -> DecisionEntry:
+        async with store() as pool, pool.connection() as conn:
+            return await decision_at(conn, tenant=tenant, ticket_id=ticket, at=when)
+
+    decision = run(work)
+    lines = _lines(
+        decision.fired, ((str(trace["rule_id"]), str(trace["reason"])) for trace in decision.trace)
+    )
+    if as_json:
+        print_json(_form(ticket, decision, lines))
+        return
+    say(
+        f"[bold]{quoted(ticket)}[/], decision {decision.seq}, on {decision.trigger} at "
+        f"{decision.at:%Y-%m-%d %H:%M:%S} UTC, {decision.lateness_s:.1f} s late; pack "
+        f"{decision.pack_name}, version {decision.pack_version}"
+    )
+    _show_lines(lines)
+    if not decision.actions:
+        say("Nothing was asked for.")
+        return
+    print_table(
+        "Asked for, and what came of it",
+        ("rule", "action", "outcome", "detail"),
+        (
+            (action["rule_id"], _action(action), action["outcome"], action["detail"])
+            for action in decision.actions
+        ),
+    )
+
+
+def _instant(at: str, settings: Settings) -> datetime:
+    book, _ = load_policies(settings.policies)
+    return read_instant(at, book.office.rules.tz)
+
+
+def _form(ticket: str, decision: DecisionEntry, lines: list[Line]) -> Mapping[str, object]:
+    return {
+        "ticket_id": ticket,
+        "decision_seq": decision.seq,
+        "trigger": decision.trigger,
+        "trigger_id": decision.trigger_id,
+        "at": decision.at,
+        "decided_at": decision.decided_at,
+        "lateness_s": decision.lateness_s,
+        "pack": decision.pack_name,
+        "version": decision.pack_version,
+        "facts": decision.inputs,
+        "rules": lines,
+        "actions": decision.actions,
+    }
+
+
+def _action(stored: Mapping[str, object]) -> str:
+    params = stored["params"]
+    known = dict(params) if isinstance(params, Mapping) else {}
+    return action_in_words(RuleAction(str(stored["rule_id"]), str(stored["kind"]), known))
+
+
+def _lines(fired: Sequence[str], trace: Iterable[tuple[str, str]]) -> list[Line]:
+    """Return the rules that fired, in that order, then the others as they stand in the pack."""
+    places = {rule_id: place for place, rule_id in enumerate(fired, start=1)}
+    lines = [Line(rule_id, places.get(rule_id, 0), reason) for rule_id, reason in trace]
+    return sorted(lines, key=lambda line: line.fired or len(places) + 1)
+
+
+def _show_lines(lines: list[Line]) -> None:
+    if not lines:
+        say("No rule was asked.")
+        return
+    print_table(
+        "Rules",
+        ("rule", "fired", "why"),
+        ((line.rule_id, line.fired or "no", line.reason) for line in lines),
+    )

@@ -1,0 +1,118 @@
+"""Refuses rules that can never fire: they look like a promise, and keep none.
+
+A rule is refused when no facts satisfy it, or when earlier rules that stop cover all that it
+matches. What is refused can certainly never fire; what is not may still be idle in practice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rules.compiler import spread
+from rules.document import Place
+from rules.domains import Domain, domain_of
+from rules.pack import All, Op, Pack, Rule, Test
+from rules.reference import in_words
+
+MOST_WORK = 2_000_000
+"""What comparing the alternatives of one pack may cost (about a microsecond each); rules beyond
+that are let through."""
+LONGEST_REASON = 300
+
+Literal = tuple[Test, bool]
+Box = Mapping[str, Domain]
+
+
+@dataclass
+class _Search:
+    """The alternatives of rules that stop, as far as the pack has been walked through."""
+
+    stoppers: list[tuple[Rule, Box]] = field(default_factory=list)
+    cost: int = 0
+    work: int = 0
+
+    def add(self, rule: Rule, boxes: list[Box]) -> None:
+        """Let every alternative of `rule` stop what comes after."""
+        self.stoppers += ((rule, box) for box in boxes)
+        self.cost += sum(map(_cost, boxes))
+
+    def covering(self, box: Box) -> Rule | None:
+        """Return the first rule that stops on all of `box`; None also beyond MOST_WORK."""
+        self.work += len(self.stoppers) * _cost(box) + self.cost
+        if self.work > MOST_WORK:
+            return None
+        return next((rule for rule, stopper in self.stoppers if _inside(box, stopper)), None)
+
+
+def refuse_idle_rules(pack: Pack) -> None:
+    """Raise PackError for the first enabled rule that can never fire; the pack must compile."""
+    boxes = {rule.id: _boxes(rule, pack) for rule in pack.rules if rule.enabled}
+    search = _Search()
+    for rule in sorted((r for r in pack.rules if r.enabled), key=lambda r: r.priority):
+        _refuse_shadowed(rule, boxes[rule.id], search, pack)
+        if rule.stop:
+            search.add(rule, boxes[rule.id])
+
+
+def _boxes(rule: Rule, pack: Pack) -> list[Box]:
+    """Return the alternatives of a rule that can be true; PackError if there are none."""
+    found: list[Box] = []
+    reason = ""
+    alternatives = _alternatives(rule)
+    for literals in alternatives:
+        box: dict[str, Domain] = {}
+        for test, wanted in literals:
+            box[test.fact] = box.get(test.fact, domain_of(test.fact)).narrowed(test, wanted=wanted)
+        broken = next((fact for fact, domain in box.items() if domain.empty), None)
+        if broken is None:
+            found.append(box)
+        else:
+            reason = reason or _contradiction(broken, literals)
+    if not found:
+        several = len(alternatives) > 1
+        prefix = f"none of its {len(alternatives)} alternatives can be true; " if several else ""
+        raise Place(pack.file, rule.line).fault(
+            f"rule `{rule.id}` can never fire: {prefix}{reason}; change its conditions, or keep it "
+            "out with `enabled: false`"
+        )
+    return found
+
+
+def _alternatives(rule: Rule) -> list[tuple[Literal, ...]]:
+    condition = All((Test("on", Op.IN, rule.on), rule.when))
+    return spread(condition, _literal, wanted=True)
+
+
+def _literal(test: Test, *, wanted: bool) -> list[tuple[Literal, ...]]:
+    return [((test, wanted),)]
+
+
+def _contradiction(fact: str, literals: tuple[Literal, ...]) -> str:
+    asked = [in_words(test, held=wanted) for test, wanted in literals if test.fact == fact]
+    said = " and ".join(dict.fromkeys(asked))
+    shown = said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
+    return f"`{fact}` would have to be {shown}"
+
+
+def _refuse_shadowed(rule: Rule, boxes: list[Box], search: _Search, pack: Pack) -> None:
+    covers: dict[str, Rule] = {}
+    for box in boxes:
+        stopper = search.covering(box)
+        if stopper is None:
+            return
+        covers[stopper.id] = stopper
+    names = " and ".join(f"`{r.id}` (line {r.line})" for r in covers.values())
+    one = len(covers) == 1
+    raise Place(pack.file, rule.line).fault(
+        f"rule `{rule.id}` can never fire: whatever it matches, {names} "
+        f"{'matches' if one else 'match'} first and {'stops' if one else 'stop'}; give it a lower "
+        f"`priority` than {'that one' if one else 'those'}, or let {'that' if one else 'those'} "
+        "match less"
+    )
+
+
+def _inside(box: Box, other: Box) -> bool:
+    return all(fact in box and box[fact].within(domain) for fact, domain in other.items())
+
+
+def _cost(box: Box) -> int:
+    return 1 + sum(domain.size // 4 for domain in box.values())

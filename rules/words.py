@@ -1,0 +1,40 @@
+"""Says conditions and actions in words, for tables and pages."""
+
+from rules.pack import All, Any, Condition, Not, Op, Test
+from rules.reference import in_words
+from support.needs import Param, RuleAction
+
+
+def condition_in_words(condition: Condition) -> str:
+    """Return what must be true, such as `due_kind is step and owner_set is true`; may be empty."""
+    return _condition(condition, wanted=True, around="")
+
+
+def _condition(condition: Condition, *, wanted: bool, around: str) -> str:
+    """Return it in words, in brackets where the word `around` it would join them otherwise."""
+    match condition:
+        case Test():
+            return _test(condition, wanted=wanted)
+        case Not(part) | All((part,)) | Any((part,)):
+            turned = isinstance(condition, Not)
+            return _condition(part, wanted=wanted is not turned, around=around)
+        case All(parts) | Any(parts):
+            word = " and " if isinstance(condition, All) is wanted else " or "
+            joined = word.join(_condition(p, wanted=wanted, around=word) for p in parts)
+            return joined if around in ("", word) else f"({joined})"
+
+
+def _test(test: Test, *, wanted: bool) -> str:
+    if test.op is not Op.CONTAINS:
+        return f"{test.fact} is {in_words(test, held=wanted)}"
+    return f"{test.fact} {'has' if wanted else 'has not'} {test.values[0] or 'empty'}"
+
+
+def action_in_words(action: RuleAction) -> str:
+    """Return an action with its parameters, such as `notify to: owner, template: breach`."""
+    params = ", ".join(f"{name}: {_param(value)}" for name, value in action.params.items())
+    return f"{action.kind} {params}".rstrip()
+
+
+def _param(value: Param) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
