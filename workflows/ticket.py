@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         Verdict,
     )
     from support.errors import FlowHubError
+    from support.lifecycle import may_be_late
     from support.model import (
         Actor,
         ActorKind,
@@ -68,6 +69,7 @@ class TicketWorkflow:
         self._glance = start.glance
         self._deadline = start.deadline
         self._stalled = start.stalled
+        self._changed_at = start.changed_at
         self._taken = 0
         self._inbox: list[TicketEvent] = []
         self._aside = list(start.aside)
@@ -119,11 +121,17 @@ class TicketWorkflow:
         """Refuse fast what cannot be; `decide` looks again, at the state of its turn."""
         try:
             checked_id(event.event_id, "event id")
-            certain = self._glance is not None and not self._inbox and not self._answers
+            certain = not self._inbox and not self._answers and not self._may_be_late(event)
             if self._glance and certain and event.kind is not EventKind.CREATED:
                 check(self._glance.status, event.kind)
         except FlowHubError as error:
             raise ApplicationError(str(error), dict(error.details), type=error.code) from error
+
+    def _may_be_late(self, event: TicketEvent) -> bool:
+        """Whether only `decide`, which knows the ticket's past, can judge the event."""
+        if self._glance is None or self._changed_at is None:
+            return True
+        return may_be_late(self._glance.status, self._changed_at, event, event.occurred_at)
 
     @workflow.signal
     async def deliver(self, event: TicketEvent) -> None:
@@ -262,6 +270,8 @@ class TicketWorkflow:
         if verdict.glance is None:
             return
         self._glance, self._deadline = verdict.glance, verdict.deadline
+        if verdict.at is not None:
+            self._changed_at = max(verdict.at, self._changed_at or verdict.at)
         self._display.show(verdict.glance, verdict.deadline, verdict)
         self._aim()
 
@@ -333,6 +343,7 @@ class TicketWorkflow:
                 deadline=self._deadline,
                 stalled=self._stalled,
                 aside=tuple(self._aside),
+                changed_at=self._changed_at,
             )
         )
 
