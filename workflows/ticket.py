@@ -76,11 +76,12 @@ class TicketWorkflow:
         self._answers: dict[str, asyncio.Future[EventResult]] = {}
         self._outside: dict[str, asyncio.Task[None]] = {}
         self._timer = DeadlineTimer(self._aim)
-        self._display = Display(start.glance, start.deadline)
+        self._display = Display(start)
 
     @workflow.run
-    async def run(self, _start: TicketStart) -> str:
+    async def run(self, start: TicketStart) -> str:
         """Work until the ticket is closed; returns its last status."""
+        self._display.begin(start)
         self._aim()
         while True:
             await workflow.wait_condition(
@@ -320,7 +321,7 @@ class TicketWorkflow:
         """Put aside, named, where an operator looks; further events go on, `retry` tries again."""
         parking = Parking(self._start.tenant, self._start.ticket_id, trigger_id, error)
         await self._write_down("park_ticket", parking)
-        workflow.set_current_details(f"**Parked**: {error}\n\nMend the cause, then retry.")
+        self._display.park(error)
 
     async def _write_down(self, name: str, what: Parking | EffectFailure) -> None:
         try:
