@@ -205,6 +205,7 @@ class DecideActivities:
             result=result,
             glance=records.glance_of(state, standing(state, clocks, terms, at)),
             deadline=records.deadline_of(ahead[0] if ahead else None),
+            at=at,
         )
 
     async def _book(self, conn: Connection, state: TicketState | None) -> PolicyBook:

@@ -90,7 +90,8 @@ class Verdict:
 
     `ahead`: the ledger already has later decisions; take `decision_seq` over and ask again.
     `effects` are to be started; with a repeat, those of earlier decisions that nobody has begun.
-    `glance` is None where the ticket does not exist. `digest` seals what the ledger keeps.
+    `glance` is None where the ticket does not exist; `at` is the instant that it counts for.
+    `digest` seals what the ledger keeps.
     """
 
     decision_seq: int

@@ -24,6 +24,12 @@ class InputError(FlowHubError):
     code = "InputError"
 
 
+class UsageError(InputError):
+    """A command was given words that it does not take; `details` has the command."""
+
+    code = "UsageError"
+
+
 class ImplausibleTimeError(InputError):
     """An event's time cannot be true (before 2000, or in the future)."""
 

@@ -54,13 +54,19 @@ def nominal(state: TicketState | None, event: TicketEvent, now: datetime) -> dat
     return at if state is None else max(at, state.created_at)
 
 
+def may_be_late(status: TicketStatus, last_at: datetime, event: TicketEvent, at: datetime) -> bool:
+    """Whether an event at `at` may count in the ticket's past, before `last_at`."""
+    if status is TicketStatus.CLOSED or event.kind is EventKind.USE_POLICIES:
+        return False
+    return at < last_at
+
+
 def counts_at(state: TicketState, event: TicketEvent, at: datetime) -> datetime:
     """Instant at which the event counts: `at`, or the last one where it was not possible at `at`.
 
     Raises TransitionRefusedError where it is possible at neither.
     """
-    late = at < state.last_at and state.status is not TicketStatus.CLOSED
-    late = late and event.kind is not EventKind.USE_POLICIES
+    late = may_be_late(state.status, state.last_at, event, at)
     if late and event.kind in ALLOWED[status_at(state.marks, at)]:
         return at
     check(state.status, event.kind)

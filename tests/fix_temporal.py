@@ -41,6 +41,22 @@ def dev_server(
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def short_lived_runs(
+    temporal_executable: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningTemporal]:
+    """A server that suggests continue-as-new after 60 events."""
+    server = start_temporal(
+        tmp_path_factory.mktemp("short"),
+        port=0,
+        ui_port=0,
+        executable=temporal_executable,
+        dynamic_config={"limit.historyCount.suggestContinueAsNew": 60},
+    )
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 async def temporal_client(dev_server: RunningTemporal) -> Client:
     """A client of the development server, on this test's event loop."""

@@ -1,6 +1,7 @@
 """What a workflow is started with, and carries into its next run."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from activities.messages import DeadlineRef, Glance
 from support.model import TicketEvent
@@ -13,7 +14,8 @@ class TicketStart:
     `clock_offset_s`: workflow time less calendar time, so that a log of the past runs today.
     `decision_seq` is the last decision of the ledger; `previous_run` links the history of a
     reopened ticket. The rest is carried through continue-as-new: `stalled` is a deadline that
-    cannot be decided, `aside` the events that cannot.
+    cannot be decided, `aside` the events that cannot, `changed_at` the ticket's last instant where
+    it is known.
     """
 
     tenant: str
@@ -25,3 +27,4 @@ class TicketStart:
     deadline: DeadlineRef | None = None
     stalled: DeadlineRef | None = None
     aside: tuple[TicketEvent, ...] = ()
+    changed_at: datetime | None = None

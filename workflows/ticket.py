@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         Verdict,
     )
     from support.errors import FlowHubError
+    from support.lifecycle import may_be_late
     from support.model import (
         Actor,
         ActorKind,
@@ -68,17 +69,19 @@ class TicketWorkflow:
         self._glance = start.glance
         self._deadline = start.deadline
         self._stalled = start.stalled
+        self._changed_at = start.changed_at
         self._taken = 0
         self._inbox: list[TicketEvent] = []
         self._aside = list(start.aside)
         self._answers: dict[str, asyncio.Future[EventResult]] = {}
         self._outside: dict[str, asyncio.Task[None]] = {}
         self._timer = DeadlineTimer(self._aim)
-        self._display = Display(start.glance, start.deadline)
+        self._display = Display(start)
 
     @workflow.run
-    async def run(self, _start: TicketStart) -> str:
+    async def run(self, start: TicketStart) -> str:
         """Work until the ticket is closed; returns its last status."""
+        self._display.begin(start)
         self._aim()
         while True:
             await workflow.wait_condition(
@@ -119,11 +122,17 @@ class TicketWorkflow:
         """Refuse fast what cannot be; `decide` looks again, at the state of its turn."""
         try:
             checked_id(event.event_id, "event id")
-            certain = self._glance is not None and not self._inbox and not self._answers
+            certain = not self._inbox and not self._answers and not self._may_be_late(event)
             if self._glance and certain and event.kind is not EventKind.CREATED:
                 check(self._glance.status, event.kind)
         except FlowHubError as error:
             raise ApplicationError(str(error), dict(error.details), type=error.code) from error
+
+    def _may_be_late(self, event: TicketEvent) -> bool:
+        """Whether only `decide`, which knows the ticket's past, can judge the event."""
+        if self._glance is None or self._changed_at is None:
+            return True
+        return may_be_late(self._glance.status, self._changed_at, event, event.occurred_at)
 
     @workflow.signal
     async def deliver(self, event: TicketEvent) -> None:
@@ -262,6 +271,8 @@ class TicketWorkflow:
         if verdict.glance is None:
             return
         self._glance, self._deadline = verdict.glance, verdict.deadline
+        if verdict.at is not None:
+            self._changed_at = max(verdict.at, self._changed_at or verdict.at)
         self._display.show(verdict.glance, verdict.deadline, verdict)
         self._aim()
 
@@ -310,7 +321,7 @@ class TicketWorkflow:
         """Put aside, named, where an operator looks; further events go on, `retry` tries again."""
         parking = Parking(self._start.tenant, self._start.ticket_id, trigger_id, error)
         await self._write_down("park_ticket", parking)
-        workflow.set_current_details(f"**Parked**: {error}\n\nMend the cause, then retry.")
+        self._display.park(error)
 
     async def _write_down(self, name: str, what: Parking | EffectFailure) -> None:
         try:
@@ -333,6 +344,7 @@ class TicketWorkflow:
                 deadline=self._deadline,
                 stalled=self._stalled,
                 aside=tuple(self._aside),
+                changed_at=self._changed_at,
             )
         )
 

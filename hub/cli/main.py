@@ -2,12 +2,13 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
 from hub.cli import automation, calendar, feeds, lanes, roster, rules, runtime, sla, tickets
 from hub.cli.output import show_error
-from support.errors import FlowHubError
+from support.errors import FlowHubError, UsageError
 
 app = typer.Typer(
     name="flowhub",
@@ -31,7 +32,7 @@ runtime.register(app)
 
 def main() -> None:
     """Run the command line: exit code 0 ok, 1 a check failed, 2 bad usage or input."""
-    code = _run()
+    code = run(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     # Threads of the Temporal SDK may outlive the interpreter and abort a process that has done
@@ -39,12 +40,38 @@ def main() -> None:
     os._exit(code)
 
 
-def _run() -> int:
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit code; where `--json` is asked for, errors are JSON."""
+    as_json = "--json" in words
     try:
-        app()
-    except FlowHubError as error:
-        show_error(error, as_json="--json" in sys.argv)
+        code = app(args=words, prog_name="flowhub", standalone_mode=False)
+    except typer.TyperException as error:
+        if what := error.format_message():  # Nothing where help was printed: no words were given.
+            show_error(_wrong_usage(what, error, words), as_json=as_json)
         return 2
+    except FlowHubError as error:
+        show_error(error, as_json=as_json)
+        return 2
+    except typer.Abort:
+        return 1
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(bool(end.code))
-    return 0
+        code = end.code if end.code is None or isinstance(end.code, int) else 1
+    return int(code or 0)
+
+
+def _wrong_usage(what: str, error: typer.TyperException, words: Sequence[str]) -> UsageError:
+    """Say what typer found, for which command, and where its usage is told."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else _named(words)
+    stop = "" if what.endswith((".", "?")) else "."
+    return UsageError(f"{what}{stop} See `{command} -h`", command=command)
+
+
+def _named(words: Sequence[str]) -> str:
+    """Return the command that the words name, as far as they name one."""
+    path, within = ["flowhub"], typer.main.get_command(app)
+    for word in words:
+        inner = getattr(within, "commands", {}).get(word)
+        if inner is not None:
+            path, within = [*path, word], inner
+    return " ".join(path)

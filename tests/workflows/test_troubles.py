@@ -1,9 +1,8 @@
 """What goes wrong around a ticket: dead databases, bad decisions, failing channels, long lives."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -11,7 +10,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import EventResult
-from embedded.temporal_server import RunningTemporal, start_temporal
+from embedded.temporal_server import RunningTemporal
 from hub.intake import Command, NewTicket, Origin
 from store import automation, effects, ledger, messages, views
 from support.actions import Outside
@@ -380,22 +379,6 @@ async def test_a_stray_event_is_on_record_and_its_run_ends(desk: RunningDesk) ->
     new = NewTicket(subject="Now for real", ticket_id="T-9")
     created = await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
     assert created.decision_seq == 1
-
-
-@pytest.fixture(scope="module")
-def short_lived_runs(
-    temporal_executable: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningTemporal]:
-    """A server that suggests continue-as-new after 60 events."""
-    server = start_temporal(
-        tmp_path_factory.mktemp("short"),
-        port=0,
-        ui_port=0,
-        executable=temporal_executable,
-        dynamic_config={"limit.historyCount.suggestContinueAsNew": 60},
-    )
-    yield server
-    server.stop()
 
 
 async def test_a_long_life_continues_as_new_and_repeats_still_get_the_first_result(
