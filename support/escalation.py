@@ -1,15 +1,16 @@
 """Escalation ladders: which step of which clock falls due next, and which is still owed an answer.
 
 A step falls due when its fraction of the target has been consumed, or at its offset from the due.
-An acknowledgement silences repeats and the steps below 1.0 until it lapses; the steps at 1.0 and
-later always fire. When it lapses and the clock is still unmet, the last step is due again. A met or
-held clock has no steps.
+An acknowledgement silences repeats and the steps below 1.0 until it lapses, and again as long as
+others follow; the steps at 1.0 and later always fire. When the last one lapses and the clock is
+still unmet, the last step is due again. A met or held clock has no steps.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from support.calendar import BusinessCalendar
 from support.ladder import Rung
 from support.policy import Metric, Terms
 from support.sla import Clock, Clocks, ClockState
@@ -49,6 +50,10 @@ class Step:
     on_call: bool = False
 
 
+Silence = tuple[datetime, datetime]
+"""From an acknowledgement to its lapse."""
+
+
 def lapse_of(acks: Sequence[Acknowledgement], terms: Terms) -> datetime | None:
     """Instant at which the last acknowledgement lapses, None where there is none."""
     return terms.calendar.add(acks[-1].at, terms.ack_lapse) if acks else None
@@ -61,9 +66,9 @@ def next_step(
     acks: Sequence[Acknowledgement],
 ) -> Step | None:
     """Return the step that falls due next over all running clocks."""
-    lapse = lapse_of(acks, terms)
+    silences = tuple((ack.at, terms.calendar.add(ack.at, terms.ack_lapse)) for ack in acks)
     running = (clock for clock in clocks if clock.state is ClockState.RUNNING)
-    steps = (s for clock in running for s in _pending(clock, terms, records, acks, lapse))
+    steps = (s for clock in running for s in _pending(clock, terms, records, silences))
     return min(steps, key=lambda s: (s.due_at, s.fraction, s.metric, s.step), default=None)
 
 
@@ -71,8 +76,7 @@ def _pending(
     clock: Clock,
     terms: Terms,
     records: Sequence[StepRecord],
-    acks: Sequence[Acknowledgement],
-    lapse: datetime | None,
+    silences: Sequence[Silence],
 ) -> Iterator[Step]:
     since = clock.restarted_at
     fired = {
@@ -81,19 +85,32 @@ def _pending(
         if (r.metric, r.cycle) == (clock.metric, clock.cycle)
         and (since is None or r.fired_at >= since)
     }
-    silent = (acks[-1].at, lapse) if lapse is not None else None
     again = False
     for rung in terms.ladder:
-        step = _next_of(rung, clock, terms, fired, silent)
+        step = _next_of(rung, clock, terms, fired, silences)
         if step is not None:
+            lapse = rung.settled(silences[-1][1], terms.staffed) if silences else None
             again = again or ("#" in step.step and step.due_at == lapse)
             yield step
-    last = max(fired.values(), key=lambda r: r.fired_at, default=None)
-    if last is None or lapse is None or acks[-1].at < last.fired_at or again:
+    if silences and not again:
+        yield from _due_again(clock, terms, fired, silences[-1])
+
+
+def _due_again(
+    clock: Clock, terms: Terms, fired: Mapping[str, StepRecord], silence: Silence
+) -> Iterator[Step]:
+    """Yield the last step that fired, if it was acknowledged since, as due at the lapse."""
+    since, lapse = silence
+    last = max(fired.values(), key=lambda r: (r.fired_at, r.fraction), default=None)
+    if last is None or since < last.fired_at:
         return
-    highest = max(r.fraction for r in fired.values() if r.fired_at == last.fired_at)
-    last = next(r for r in fired.values() if (r.fired_at, r.fraction) == (last.fired_at, highest))
-    yield Step(lapse, clock.metric, clock.cycle, last.fraction, last.step)
+    name = (last.step or f"{last.fraction:g}").partition("#")[0]
+    rung = next((rung for rung in terms.ladder if rung.name == name), None)
+    on_call = False
+    if rung is not None:
+        lapse = rung.settled(lapse, terms.staffed)
+        on_call = rung.to_on_call(lapse, terms.staffed)
+    yield Step(lapse, clock.metric, clock.cycle, last.fraction, last.step, on_call)
 
 
 def _next_of(
@@ -101,7 +118,7 @@ def _next_of(
     clock: Clock,
     terms: Terms,
     fired: Mapping[str, StepRecord],
-    silent: tuple[datetime, datetime] | None,
+    silences: Sequence[Silence],
 ) -> Step | None:
     """Return the first time that the rung has not yet fallen due, None if there is none ahead."""
     before = None
@@ -116,15 +133,24 @@ def _next_of(
             due_at = None if _passed(rung, fired) else _planned(rung, clock)
         if due_at is None:
             return None
-        acked = silent is not None and silent[0] <= due_at < silent[1]
-        if acked and silent is not None and (time or not rung.always):
-            due_at = silent[1]
-        due_at = rung.settled(due_at, terms.staffed)
+        heeded = silences if time or not rung.always else ()
+        due_at = _put_off(rung, due_at, heeded, terms.staffed)
         plain = rung.offset is None and not time
         share = rung.share(clock.target)
         on_call = rung.to_on_call(due_at, terms.staffed)
         return Step(due_at, clock.metric, clock.cycle, share, "" if plain else name, on_call)
     return None
+
+
+def _put_off(
+    rung: Rung, at: datetime, silences: Sequence[Silence], office: BusinessCalendar
+) -> datetime:
+    """Instant at which a step planned at `at` falls due: neither silenced nor to wait any more."""
+    settled = rung.settled(at, office)
+    for since, lapse in silences:
+        if since <= settled < lapse:
+            settled = rung.settled(lapse, office)
+    return settled
 
 
 def _passed(rung: Rung, fired: Mapping[str, StepRecord]) -> bool:

@@ -53,11 +53,17 @@ class Rung:
 
     def settled(self, at: datetime, office: BusinessCalendar) -> datetime:
         """Instant at which it falls due when planned at `at`."""
-        return office.next_open(at) if self.in_closed_hours is InClosedHours.WAIT else at
+        waits = self.in_closed_hours is InClosedHours.WAIT and not _staffed(at, office)
+        return office.next_open(at) if waits else at
 
     def to_on_call(self, at: datetime, office: BusinessCalendar) -> bool:
         """Whether it goes to the on-call rota at `at`."""
-        return self.in_closed_hours is InClosedHours.ON_CALL and not office.is_open(at)
+        return self.in_closed_hours is InClosedHours.ON_CALL and not _staffed(at, office)
+
+
+def _staffed(at: datetime, office: BusinessCalendar) -> bool:
+    """Whether the office is open at `at`, or was to this very instant: closing time is a due."""
+    return office.is_open(at) or office.is_open(at - timedelta.resolution)
 
 
 def rungs(*fractions: float) -> tuple[Rung, ...]:

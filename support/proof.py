@@ -79,14 +79,26 @@ class Derivation:
 def derivations(
     before: Clocks, clocks: Clocks, marks: Iterable[Mark], at: datetime
 ) -> Mapping[tuple[Metric, int], Derivation]:
-    """Derive every deadline of `clocks` that was not there, or elsewhere, `before`."""
-    known = {(clock.metric, clock.cycle): clock.due for clock in before}
+    """Derive every deadline of `clocks` that was not there, or elsewhere, `before`.
+
+    A late event may number exchanges anew: one that was known is now the last that had begun then.
+    """
+    known: dict[tuple[Metric, int], datetime | None] = {}
+    for clock in before:
+        now = [c.cycle for c in clocks if _is_now(clock, c)]
+        if now:
+            known[clock.metric, now[-1]] = clock.due
     line = tuple(marks)
     return {
         exchange: Derivation(known.get(exchange), proof_of(clock, line, at), ahead_of(clock, at))
         for clock in clocks
         if (exchange := (clock.metric, clock.cycle)) not in known or known[exchange] != clock.due
     }
+
+
+def _is_now(before: Clock, clock: Clock) -> bool:
+    same = (clock.metric, clock.ref) == (before.metric, before.ref)
+    return same and clock.started_at <= before.started_at
 
 
 def ahead_of(clock: Clock, at: datetime) -> tuple[Stretch, ...]:

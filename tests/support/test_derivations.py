@@ -59,6 +59,28 @@ def test_a_change_of_priority_says_where_the_deadline_was() -> None:
     assert [part.end for part in moved.ahead] == [MONDAY + 2 * HOUR]
 
 
+def test_a_late_message_that_renumbers_exchanges_leaves_their_deadlines_known() -> None:
+    minute = timedelta(minutes=1)
+    ticket = desk()
+    ticket.take(event(EventKind.REPLY, MONDAY + 5 * minute))
+    ticket.take(event(EventKind.CUSTOMER_MESSAGE, MONDAY + 60 * minute, CUSTOMER))
+    ticket.take(event(EventKind.REPLY, MONDAY + 30 * minute))
+    late = ticket.take(event(EventKind.CUSTOMER_MESSAGE, MONDAY + 20 * minute, CUSTOMER))
+    assert {c.cycle for c in late.clocks if c.metric is Metric.NEXT_RESPONSE} == {0, 1}
+    [(exchange, derived)] = late.derivations.items()
+    assert (exchange, derived.was_due) == ((Metric.NEXT_RESPONSE, 0), None)
+
+
+def test_a_late_message_that_began_the_exchange_earlier_moves_its_deadline() -> None:
+    minute = timedelta(minutes=1)
+    ticket = desk()
+    ticket.take(event(EventKind.REPLY, MONDAY + 5 * minute))
+    first = ticket.take(event(EventKind.CUSTOMER_MESSAGE, MONDAY + 60 * minute, CUSTOMER))
+    due = next(c.due for c in first.clocks if c.metric is Metric.NEXT_RESPONSE)
+    late = ticket.take(event(EventKind.CUSTOMER_MESSAGE, MONDAY + 20 * minute, CUSTOMER))
+    assert late.derivations[(Metric.NEXT_RESPONSE, 0)].was_due == due
+
+
 HAPPENINGS = st.lists(
     st.tuples(
         st.sampled_from(("reply", "customer_message", "priority", "wait", "resume")),

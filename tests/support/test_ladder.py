@@ -79,6 +79,55 @@ def test_an_acknowledgement_silences_repeats_and_early_steps_and_not_those_at_th
     assert steps(ticket)[2:] == [("0.5#1", 4 * HOUR + MINUTE)]
 
 
+def test_acknowledgements_that_follow_one_another_put_a_silenced_step_off_each_time() -> None:
+    ticket = desk(*rungs(0.5))
+    for hours in (1.5, 3):
+        ticket.pass_until(MONDAY + hours * HOUR)
+        ticket.take(event(EventKind.ACK, MONDAY + hours * HOUR))
+    ticket.pass_until(MONDAY + 40 * HOUR)
+    assert steps(ticket) == [("0.5", 5 * HOUR)]
+
+
+def test_a_silenced_repeat_is_put_off_by_the_next_acknowledgement_too() -> None:
+    ticket = desk(Rung(1.0, every=HOUR, times=1), target=HOUR)
+    ticket.pass_until(MONDAY + HOUR)
+    for hours in (1.5, 3):
+        ticket.pass_until(MONDAY + hours * HOUR)
+        ticket.take(event(EventKind.ACK, MONDAY + hours * HOUR))
+    ticket.pass_until(MONDAY + 40 * HOUR)
+    assert steps(ticket) == [("1", HOUR), ("1#1", 5 * HOUR)]
+
+
+def test_a_step_that_waits_for_the_office_is_silenced_by_who_has_it_meanwhile() -> None:
+    ticket = desk(Rung(0.75, in_closed_hours=InClosedHours.WAIT), target=16 * HOUR)
+    ticket.take(event(EventKind.ACK, MONDAY + 23 * HOUR))
+    ticket.pass_until(MONDAY + 30 * HOUR)
+    assert steps(ticket) == [("0.75", 25 * HOUR)]
+
+
+def test_a_step_due_again_in_closed_hours_waits_or_goes_to_the_rota_as_its_rung_says() -> None:
+    waits = desk(Rung(1.0, in_closed_hours=InClosedHours.WAIT), target=HOUR)
+    waits.pass_until(MONDAY + HOUR)
+    waits.take(event(EventKind.ACK, MONDAY + 7 * HOUR))
+    waits.pass_until(MONDAY + 30 * HOUR)
+    assert steps(waits) == [("1", HOUR), ("1", 24 * HOUR)]
+    rota = desk(Rung(1.0, in_closed_hours=InClosedHours.ON_CALL), target=HOUR)
+    rota.pass_until(MONDAY + HOUR)
+    rota.take(event(EventKind.ACK, MONDAY + 7 * HOUR))
+    again = rota.pass_until(MONDAY + 9 * HOUR)
+    assert [(d.due.on_call, d.at - MONDAY) for d in again if d.due] == [(True, 9 * HOUR)]
+
+
+def test_the_instant_of_closing_still_belongs_to_the_open_hours_before_it() -> None:
+    waits = desk(Rung(1.0, in_closed_hours=InClosedHours.WAIT), target=8 * HOUR)
+    waits.pass_until(MONDAY + 30 * HOUR)
+    assert steps(waits) == [("1", 8 * HOUR)]
+    rota = desk(Rung(1.0, in_closed_hours=InClosedHours.ON_CALL), target=8 * HOUR)
+    fired = rota.pass_until(MONDAY + 8 * HOUR)[0]
+    assert fired.due is not None
+    assert not fired.due.on_call
+
+
 def test_a_step_in_closed_hours_waits_for_the_office() -> None:
     wait = Rung(1.0, in_closed_hours=InClosedHours.WAIT, every=HOUR, times=1)
     ticket = desk(wait, target=10 * HOUR)
