@@ -1,14 +1,14 @@
 """Where in a policies file a fault is, and what contradicts itself there."""
 
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from support.errors import PolicyError
 from support.model import TicketStatus
-from support.policy import PolicyBook
+from support.policy import Conditions, PolicyBook, Terms
+from support.shadow import shadowing
 
 Loc = tuple[str | int, ...]
 
@@ -34,8 +34,10 @@ class Lines:
     def placed(self, file: str, error: PolicyError) -> PolicyError:
         """Return the error with file and line, and the line of what it clashes with."""
         line = self.of(_loc(error.details.get("at")))
-        clash = error.details.get("clash")
-        other = f" (line {self.of(_loc(clash))})" if clash else ""
+        clashes = error.details.get("clashes")
+        others = [self.of(_loc(loc)) for loc in clashes] if isinstance(clashes, tuple) else []
+        word = "line" if len(others) == 1 else "lines"
+        other = f" ({word} {', '.join(map(str, others))})" if others else ""
         return PolicyError(f"{file}, line {line}: {error}{other}", file=file, line=line)
 
 
@@ -61,14 +63,7 @@ def refuse_contradictions(book: PolicyBook, form: Mapping[str, Any]) -> None:
 
     Only for a file: a kept book, which tickets go by, is never refused for it.
     """
-    for (i, first), (j, later) in combinations(enumerate(book.policies), 2):
-        if first.when.covers(later.when):
-            raise PolicyError(
-                f"policy {later.key!r} can never match: all that it matches, {first.key!r} matches "
-                "before it; move it up, or take it out",
-                at=("policies", j),
-                clash=("policies", i),
-            )
+    _refuse_shadowed(book.policies)
     for number, (terms, written) in enumerate(zip(book.policies, form["policies"], strict=True)):
         for metric in written.get("pause_on") or {}:
             at = ("policies", number, "pause_on", metric)
@@ -83,3 +78,28 @@ def refuse_contradictions(book: PolicyBook, form: Mapping[str, Any]) -> None:
                     f"policy {terms.key!r} pauses {metric} in every status: its clock never runs",
                     at=at,
                 )
+
+
+def _refuse_shadowed(policies: Sequence[Terms]) -> None:
+    """Raise PolicyError for what earlier policies leave nothing for.
+
+    The last one has to be there: where the one before it matches everything, that one is wrong.
+    """
+    for number, terms in enumerate(policies[:-1]):
+        earlier = shadowing(terms.when, [other.when for other in policies[:number]])
+        if earlier:
+            names = " and ".join(repr(policies[other].key) for other in earlier)
+            match = "matches" if len(earlier) == 1 else "together match"
+            raise PolicyError(
+                f"policy {terms.key!r} can never match: all that it matches, {names} {match} "
+                "before it; move it up, or take it out",
+                at=("policies", number),
+                clashes=tuple(("policies", other) for other in earlier),
+            )
+        if terms.when == Conditions() and number == len(policies) - 2:
+            raise PolicyError(
+                f"policy {terms.key!r} matches every ticket and is not the last: give it "
+                "conditions, or take out the one after it",
+                at=("policies", number),
+                clashes=(("policies", number + 1),),
+            )

@@ -74,18 +74,6 @@ class Conditions:
             and (not self.tags or not self.tags.isdisjoint(traits.tags))
         )
 
-    def covers(self, other: "Conditions") -> bool:
-        """Whether all that `other` matches is matched here too."""
-        pairs: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
-            (self.tenants, other.tenants),
-            (frozenset(map(str, self.channels)), frozenset(map(str, other.channels))),
-            (frozenset(map(str, self.priorities)), frozenset(map(str, other.priorities))),
-            (self.teams, other.teams),
-            (self.tiers, other.tiers),
-            (self.tags, other.tags),
-        )
-        return all(not own or (bool(theirs) and theirs <= own) for own, theirs in pairs)
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -150,7 +138,7 @@ class PolicyBook:
             raise PolicyError(
                 f"policy {name!r} is there twice: give each its own id",
                 at=("policies", last, "id"),
-                clash=("policies", keys.index(name), "id"),
+                clashes=(("policies", keys.index(name), "id"),),
             )
         if not self.policies or self.policies[-1].when != Conditions():
             raise PolicyError(

@@ -137,6 +137,50 @@ def test_a_policy_that_can_never_match_is_refused_with_both_lines(tmp_path: Path
         load_policies(bad)
 
 
+def written(*policies: str) -> str:
+    """A policies file; each policy has a line, the first is line 4."""
+    form = "  - {%s, calendar: c, targets: {resolution: 1h}}\n"
+    lines = "".join(form % policy for policy in policies)
+    return f"calendars: {{c: {{tz: UTC, hours: 24/7}}}}\noffice: c\npolicies:\n{lines}"
+
+
+BY_PRIORITY = [f"id: {name}, when: {{priority: [{name}]}}" for name in Priority]
+
+
+def test_a_policy_that_several_shadow_together_is_refused_with_all_their_lines(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        written("id: eu, when: {team: [eu]}", *BY_PRIORITY, "id: vip, when: {tier: [a]}", "id: all")
+    )
+    with pytest.raises(PolicyError) as refused:
+        load_policies(file)
+    assert str(refused.value) == (
+        "bad.yaml, line 9: policy 'vip' can never match: all that it matches, 'low' and 'normal' "
+        "and 'high' and 'urgent' together match before it; move it up, or take it out "
+        "(lines 5, 6, 7, 8)"
+    )
+
+
+def test_the_last_policy_is_wanted_though_the_others_match_everything(tmp_path: Path) -> None:
+    file = tmp_path / "good.yaml"
+    file.write_text(written(*BY_PRIORITY, "id: all"))
+    assert len(load_policies(file)[0].policies) == 5
+
+
+def test_a_policy_without_conditions_before_the_last_is_the_one_that_is_wrong(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(written(BY_PRIORITY[0], "id: blank", "id: all"))
+    with pytest.raises(PolicyError, match=r"line 5: policy 'blank' matches every.*\(line 6\)"):
+        load_policies(file)
+    file.write_text(written("id: blank", BY_PRIORITY[0], "id: all"))
+    with pytest.raises(PolicyError, match=r"line 5: policy 'low' can never.*'blank'.*\(line 4\)"):
+        load_policies(file)
+
+
 def test_a_kept_book_is_read_though_a_file_like_it_would_be_refused() -> None:
     form = json.dumps(
         {

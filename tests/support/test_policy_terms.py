@@ -189,23 +189,3 @@ def test_a_rule_moves_a_ticket_and_a_second_move_is_refused() -> None:
     assert again.actions[0].outcome is Outcome.REFUSED
     with pytest.raises(InputError, match="already"):
         desk.take(event(EventKind.USE_POLICIES, MONDAY + 3 * HOUR))
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "covered"),
-    [
-        ({}, {"tiers": {"a"}}, True),
-        ({"tiers": {"a"}}, {}, False),
-        ({"tags": {"a", "b"}}, {"tags": {"a"}}, True),
-        ({"tags": {"a"}}, {"tags": {"a", "b"}}, False),
-        ({"tiers": {"a"}}, {"tiers": {"a"}, "teams": {"t"}}, True),
-        ({"tiers": {"a"}, "teams": {"t"}}, {"tiers": {"a"}}, False),
-    ],
-)
-def test_conditions_cover_what_they_match(
-    first: dict[str, set[str]], second: dict[str, set[str]], covered: bool
-) -> None:
-    def conditions(form: dict[str, set[str]]) -> Conditions:
-        return Conditions(**{name: frozenset(words) for name, words in form.items()})  # type: ignore[arg-type]
-
-    assert conditions(first).covers(conditions(second)) is covered
