@@ -18,8 +18,7 @@ from rules.policies_file import load_policies
 from rules.values import completed, read_facts
 from rules.words import action_in_words
 from settings import Settings, read_settings
-from store.decisions import decision_at
-from store.views import DecisionEntry
+from store.chronicle import DecisionEntry, decision_at
 from support.errors import InputError, PackError
 from support.needs import Fact, RuleAction
 

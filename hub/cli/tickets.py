@@ -10,7 +10,7 @@ from activities.messages import EventResult
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
 from hub.cli.session import operator, run, session, store
 from hub.drafts import Command, NewTicket
-from store import views
+from store import chronicle, views
 from store.pool import snapshot
 from support.duration import show_duration
 from support.errors import InputError
@@ -114,11 +114,11 @@ def create(
 def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     """Show a ticket and everything that happened to it, each decision with its reasons."""
 
-    async def work() -> tuple[views.TicketView, tuple[str, ...], list[views.Entry]]:
+    async def work() -> tuple[views.TicketView, tuple[str, ...], list[chronicle.Entry]]:
         async with store() as pool, snapshot(pool) as conn:
             ticket = await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
             tags = await views.tags(conn, tenant=tenant, ticket_id=ticket_id)
-            entries = await views.timeline(conn, tenant=tenant, ticket_id=ticket_id)
+            entries = await chronicle.timeline(conn, tenant=tenant, ticket_id=ticket_id)
             return ticket, tags, list(entries)
 
     ticket, tags, entries = run(work)
@@ -138,26 +138,26 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
     print_table("What happened", ("at", "what", "who or why"), (_line(entry) for entry in entries))
 
 
-def _line(entry: views.Entry) -> tuple[object, str, str]:
+def _line(entry: chronicle.Entry) -> tuple[object, str, str]:
     match entry:
-        case views.EventEntry():
+        case chronicle.EventEntry():
             who = f"{entry.actor_kind} {entry.actor_id}"
             refused = "" if entry.outcome == "accepted" else " (refused)"
             return entry.at, f"{entry.name}{refused}", who
-        case views.DecisionEntry():
+        case chronicle.DecisionEntry():
             done = "; ".join(
                 f"{a['kind']}: {a['outcome']} {a['detail']}".strip() for a in entry.actions
             )
             fired = ", ".join(entry.fired) or "no rule fired"
             return entry.at, f"decision {entry.seq}", f"{fired}. {done}" if done else fired
-        case views.MessageEntry():
+        case chronicle.MessageEntry():
             return entry.at, "message", entry.text.kind
-        case views.EffectEntry():
+        case chronicle.EffectEntry():
             return entry.at, f"{entry.name}: {entry.state}", entry.last_error
-        case views.BreachEntry():
+        case chronicle.BreachEntry():
             why = f"withdrawn by {entry.withdrawn_seq}" if entry.withdrawn_seq else entry.cause
             return entry.at, "breach", f"{entry.metric} ({why})"
-        case views.EscalationEntry():
+        case chronicle.EscalationEntry():
             which = entry.step or f"{entry.fraction:.0%}"
             return entry.at, "escalation step", f"{entry.metric} at {which}"
 

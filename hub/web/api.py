@@ -9,8 +9,9 @@ from activities.messages import EventResult
 from hub.web.board import Board, read_board
 from hub.web.desk import Desk
 from hub.web.forms import EventForm, NewTicketForm
-from store import views
-from store.views import Entry, TicketView
+from store import chronicle, views
+from store.chronicle import Entry
+from store.views import TicketView
 from support.model import TicketStatus, checked_id
 
 SOURCE = "api"
@@ -101,7 +102,7 @@ def reading_routes(desk: Desk) -> APIRouter:
         async with desk.reading() as conn:
             await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
             return TimelineAnswer(
-                await views.timeline(conn, tenant=tenant, ticket_id=ticket_id, since=since)
+                await chronicle.timeline(conn, tenant=tenant, ticket_id=ticket_id, since=since)
             )
 
     return router

@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hub.web.board import read_board
 from hub.web.desk import Desk
-from store import views
-from store.views import DecisionEntry
+from store import chronicle, views
+from store.chronicle import DecisionEntry
 from support.lanes import LANES
 from support.model import DEFAULT_TENANT, checked_id
 
@@ -116,7 +116,9 @@ def page_routes(desk: Desk, pages: Pages) -> APIRouter:
         async with desk.reading() as conn:
             found = await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
             since = 0 if everything else max(0, found.decision_seq - DECISIONS)
-            entries = await views.timeline(conn, tenant=tenant, ticket_id=ticket_id, since=since)
+            entries = await chronicle.timeline(
+                conn, tenant=tenant, ticket_id=ticket_id, since=since
+            )
         decisions = [entry for entry in entries if isinstance(entry, DecisionEntry)]
         return pages.render(
             "ticket.html",

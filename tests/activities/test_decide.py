@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.decide import LOOK_AGAIN, DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Parking, Verdict
 from rules.policies_file import load_policies, read_policies
-from store import automation, ledger, roster, views
+from store import automation, chronicle, ledger, roster, views
 from store.pool import Pool, open_pool
 from support.actions import Outside
 from support.errors import LedgerError, RulesEngineError
@@ -175,8 +175,8 @@ async def test_a_decision_is_explained_in_the_ledger_and_small_in_history(bench:
     size = len(json.dumps(json.loads(_as_json(verdict))))
     assert size <= 4096
     async with bench.pool.connection() as conn:
-        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
-    decision = next(e for e in entries if isinstance(e, views.DecisionEntry))
+        entries = await chronicle.timeline(conn, tenant="acme", ticket_id="T-1")
+    decision = next(e for e in entries if isinstance(e, chronicle.DecisionEntry))
     assert len(decision.fired) == 40
     assert decision.digest == verdict.digest
     assert decision.inputs["on"] == "created"
@@ -192,8 +192,8 @@ async def test_a_decision_that_sets_a_deadline_stores_its_proof_and_no_other_doe
     await bench.decide(created())
     await bench.decide(asked(note("n-1"), seq=2))
     async with bench.pool.connection() as conn:
-        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
-    opened, noted = [e for e in entries if isinstance(e, views.DecisionEntry)]
+        entries = await chronicle.timeline(conn, tenant="acme", ticket_id="T-1")
+    opened, noted = [e for e in entries if isinstance(e, chronicle.DecisionEntry)]
     for clock in opened.clocks:
         ahead = clock["derivation"]["ahead"]
         assert sum(part["counted_s"] for part in ahead) == clock["target_s"] - clock["consumed_s"]
@@ -327,10 +327,10 @@ async def test_a_late_reply_withdraws_a_breach_and_the_ledger_keeps_both(bench: 
     reply = TicketEvent("late-1", EventKind.REPLY, at, ahead.at, KIM)
     await bench.decide(replace(asked(reply, seq=seq + 1), now=ahead.at))
     async with bench.pool.connection() as conn:
-        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
-    breach = next(e for e in entries if isinstance(e, views.BreachEntry))
+        entries = await chronicle.timeline(conn, tenant="acme", ticket_id="T-1")
+    breach = next(e for e in entries if isinstance(e, chronicle.BreachEntry))
     assert (breach.metric, breach.withdrawn_seq) == ("first_response", seq + 1)
-    last = [e for e in entries if isinstance(e, views.DecisionEntry)][-1]
+    last = [e for e in entries if isinstance(e, chronicle.DecisionEntry)][-1]
     assert {c["kind"] for c in last.corrections} == {"placed", "withdrawn"}
 
 
@@ -356,8 +356,8 @@ async def test_a_ticket_moved_to_new_policies_is_reckoned_by_both(bench: Bench) 
     last = TicketEvent("n-9", EventKind.NOTE, later, later, KIM)
     await bench.decide(replace(asked(last, seq=3), now=later))
     async with bench.pool.connection() as conn:
-        entries = await views.timeline(conn, tenant="acme", ticket_id="T-1")
-    moved, after = [e for e in entries if isinstance(e, views.DecisionEntry)][1:]
+        entries = await chronicle.timeline(conn, tenant="acme", ticket_id="T-1")
+    moved, after = [e for e in entries if isinstance(e, chronicle.DecisionEntry)][1:]
     assert [d.policy_version for d in (moved, after)] == [newer.version] * 2
     assert newer.version in moved.actions[0]["detail"]
     [clock] = after.clocks

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from store import views
+from store import chronicle, views
+from store.chronicle import DecisionEntry, EventEntry, MessageEntry
 from store.lanes import signals
 from store.pool import Connection
-from store.views import DecisionEntry, EventEntry, MessageEntry
 from support.errors import InputError, UnknownTicketError
 from support.lanes import LANES
 from support.model import TicketStatus
@@ -86,7 +86,7 @@ async def test_a_ticket_of_another_tenant_is_unknown(conn: Connection) -> None:
     with pytest.raises(UnknownTicketError):
         await views.ticket(conn, tenant="global", ticket_id="T-1")
     assert await views.list_tickets(conn, tenant="global") == ()
-    assert await views.timeline(conn, tenant="global", ticket_id="T-1") == ()
+    assert await chronicle.timeline(conn, tenant="global", ticket_id="T-1") == ()
 
 
 async def test_the_timeline_tells_event_decision_and_what_came_of_it_in_order(
@@ -95,7 +95,7 @@ async def test_the_timeline_tells_event_decision_and_what_came_of_it_in_order(
     await add_ticket(conn, "T-1")
     await add_history(conn, "T-1")
 
-    told = await views.timeline(conn, tenant="global", ticket_id="T-1")
+    told = await chronicle.timeline(conn, tenant="global", ticket_id="T-1")
 
     assert [(entry.seq, entry.kind) for entry in told] == [
         (1, "event"),
@@ -125,7 +125,7 @@ async def test_the_timeline_can_begin_after_a_decision(conn: Connection) -> None
     await add_ticket(conn, "T-1")
     await add_history(conn, "T-1")
 
-    told = await views.timeline(conn, tenant="global", ticket_id="T-1", since=1)
+    told = await chronicle.timeline(conn, tenant="global", ticket_id="T-1", since=1)
 
     assert {entry.seq for entry in told} == {2}
 

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from hub.intake import Command, NewTicket, Origin
-from store import views
+from store import chronicle, views
 from support.model import EventKind, TicketStatus, WaitingOn
 from support.needs import RuleAction
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
@@ -29,9 +29,9 @@ async def past_desk(
         yield running
 
 
-async def timeline(desk: RunningDesk) -> list[views.Entry]:
+async def timeline(desk: RunningDesk) -> list[chronicle.Entry]:
     async with desk.pool.connection() as conn:
-        return list(await views.timeline(conn, tenant=desk.tenant, ticket_id="T-1"))
+        return list(await chronicle.timeline(conn, tenant=desk.tenant, ticket_id="T-1"))
 
 
 async def create(desk: RunningDesk) -> None:
@@ -45,15 +45,15 @@ async def test_steps_and_breach_happen_at_their_instants(
     await create(past_desk)
     await time_skipping.sleep(30 * HOUR)
     entries = await timeline(past_desk)
-    steps = [e for e in entries if isinstance(e, views.EscalationEntry)]
+    steps = [e for e in entries if isinstance(e, chronicle.EscalationEntry)]
     assert [(s.metric, s.fraction) for s in steps] == [
         ("first_response", 0.75),
         ("first_response", 1.0),
         ("first_response", 1.5),
     ]
-    breaches = [e for e in entries if isinstance(e, views.BreachEntry)]
+    breaches = [e for e in entries if isinstance(e, chronicle.BreachEntry)]
     assert [(b.metric, b.at) for b in breaches] == [("first_response", MONDAY + 8 * HOUR)]
-    decisions = [e for e in entries if isinstance(e, views.DecisionEntry)]
+    decisions = [e for e in entries if isinstance(e, chronicle.DecisionEntry)]
     assert [d.seq for d in decisions] == list(range(1, len(decisions) + 1))
     assert all(d.lateness_s < 60 for d in decisions)
 
@@ -68,9 +68,9 @@ async def test_after_an_outage_steps_come_in_order_marked_with_how_late(
     ) as desk:
         await create(desk)
 
-        async def caught_up() -> list[views.EscalationEntry]:
+        async def caught_up() -> list[chronicle.EscalationEntry]:
             entries = await timeline(desk)
-            steps = [e for e in entries if isinstance(e, views.EscalationEntry)]
+            steps = [e for e in entries if isinstance(e, chronicle.EscalationEntry)]
             return steps if len(steps) >= 2 else []
 
         steps = await eventually(caught_up)
@@ -107,5 +107,5 @@ async def test_the_customer_is_reminded_once_and_a_silent_ticket_waits_for_the_r
         await past_desk.gateway.command(past_desk.tenant, "T-1", command, actor=KIM, source="cli")
     await time_skipping.sleep(timedelta(days=30))
     entries = await timeline(past_desk)
-    kinds = [e.inputs["due_kind"] for e in entries if isinstance(e, views.DecisionEntry)]
+    kinds = [e.inputs["due_kind"] for e in entries if isinstance(e, chronicle.DecisionEntry)]
     assert kinds == ["", "", "", "remind", "auto_resolve"]

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.messages import EventResult
 from embedded.temporal_server import RunningTemporal
 from hub.intake import Command, NewTicket, Origin
-from store import automation, effects, ledger, messages, views
+from store import automation, chronicle, effects, ledger, messages, views
 from support.actions import Outside
 from support.errors import (
     EventIdReusedError,
@@ -151,8 +151,8 @@ async def test_a_refused_text_is_not_sent_under_a_used_id(desk: RunningDesk) -> 
     await do(desk, EventKind.REOPEN)
     await do(desk, EventKind.REPLY, "r-1", "version two")
     async with desk.pool.connection() as conn:
-        entries = await views.timeline(conn, tenant=desk.tenant, ticket_id="T-1")
-    said = [e.text.body for e in entries if isinstance(e, views.EventEntry) and e.text]
+        entries = await chronicle.timeline(conn, tenant=desk.tenant, ticket_id="T-1")
+    said = [e.text.body for e in entries if isinstance(e, chronicle.EventEntry) and e.text]
     assert said[-1] == "version two"
 
 
@@ -329,8 +329,8 @@ async def test_the_stop_switch_keeps_decisions_on_record_and_does_nothing(
     open_desk.rules.actions = [NOTIFY, RuleAction("assign-new", "assign", {})]
     await create(open_desk)
     async with open_desk.pool.connection() as conn:
-        entries = await views.timeline(conn, tenant=open_desk.tenant, ticket_id="T-1")
-    decision = next(e for e in entries if isinstance(e, views.DecisionEntry))
+        entries = await chronicle.timeline(conn, tenant=open_desk.tenant, ticket_id="T-1")
+    decision = next(e for e in entries if isinstance(e, chronicle.DecisionEntry))
     assert [a["detail"] for a in decision.actions] == ["automation is stopped"] * 2
     assert not (await ticket(open_desk)).owner
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from store import ledger
-from store.decisions import decision_at
+from store.chronicle import decision_at
 from store.pool import Connection
 from support.errors import InputError, UnknownTicketError
 from tests.store.seeding import START, add_history, add_ticket, decision_row
