@@ -62,6 +62,14 @@ class EffectKind(StrEnum):
     REPLY = "reply"
 
 
+_STAND_INS: Mapping[Role, tuple[Role, ...]] = {
+    Role.LEAD: (Role.MANAGER,),
+    Role.MANAGER: (Role.LEAD,),
+    Role.ON_CALL: (Role.MANAGER, Role.LEAD),
+}
+"""Who is told where nobody has the role: a step that reaches nobody would be a silent one."""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
     """One action of a decision, what came of it and why; `ranked` are the candidates weighed."""
@@ -237,10 +245,10 @@ def _assign(work: Work, action: RuleAction) -> Asking:
 
 
 def _escalate(work: Work, action: RuleAction) -> Asking:
-    target = _target(work, action)
-    told = yield from _recipients(work, target)
+    wanted = _target(work, action)
+    target, told = yield from _recipients(work, wanted)
     if not told:
-        return Done(Outcome.REFUSED, f"there is no {target} to escalate to")
+        return Done(Outcome.REFUSED, f"there is no {wanted} to escalate to")
     if not work.state.owner and target != "owner" and work.state.active:
         units = replace(work.state, status=TicketStatus.OPEN).units
         for person in told:
@@ -248,7 +256,8 @@ def _escalate(work: Work, action: RuleAction) -> Asking:
                 event = work.event(EventKind.ASSIGN, action.rule_id)
                 work.apply(replace(event, assignee=person))
                 return Done(Outcome.DONE, f"had no owner: {target} {person} is owner now")
-    return Done(Outcome.DONE, f"escalated to {target} {', '.join(told)}")
+    place = f" in the place of {wanted}" if target != wanted else ""
+    return Done(Outcome.DONE, f"escalated to {target} {', '.join(told)}{place}")
 
 
 def _target(work: Work, action: RuleAction) -> str:
@@ -257,10 +266,15 @@ def _target(work: Work, action: RuleAction) -> str:
     return str(Role.ON_CALL) if work.on_call and target != "channel" else target
 
 
-def _recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, ...]]:
+def _recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, tuple[str, ...]]]:
+    """Return who is told, and in which role: where nobody has the one asked for, a stand-in."""
     if target == "owner":
-        return (work.state.owner,) if work.state.owner else ()
-    return (yield from people(Role(target), work.state.team))
+        return target, ((work.state.owner,) if work.state.owner else ())
+    for role in (Role(target), *_STAND_INS.get(Role(target), ())):
+        found = yield from people(role, work.state.team)
+        if found:
+            return str(role), found
+    return target, ()
 
 
 def _lock_owner(work: Work, action: RuleAction) -> Done:
@@ -306,7 +320,7 @@ def _notify(work: Work, action: RuleAction) -> Asking:
         return Done(Outcome.REFUSED, f"quota: {NOTIFICATIONS_A_DAY} notifications in 24 h")
     told: tuple[str, ...] = ()
     if target != "channel":
-        told = yield from _recipients(work, target)
+        target, told = yield from _recipients(work, target)
         if not told:
             return Done(Outcome.REFUSED, f"there is no {target} to tell")
     work.state = replace(work.state, notifications=(*sent, work.at))

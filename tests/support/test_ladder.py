@@ -148,6 +148,19 @@ def test_a_step_in_closed_hours_goes_to_the_on_call_rota() -> None:
     assert day.pass_until(MONDAY + 2 * HOUR)[0].actions[0].detail == "escalated to lead lou"
 
 
+def test_a_step_for_a_role_that_nobody_has_reaches_a_stand_in() -> None:
+    ticket = desk(Rung(1.0), target=HOUR, people={"lead": ("lou",)})
+    ticket.rules = [action("escalate", to="on_call"), action("notify", to="manager", template="t")]
+    told, notified = ticket.pass_until(MONDAY + HOUR)[0].actions
+    assert told.detail == "escalated to lead lou in the place of on_call"
+    assert notified.detail.startswith("lead lou")
+    alone = desk(Rung(1.0), target=HOUR)
+    alone.rules = [action("escalate", to="on_call")]
+    assert alone.pass_until(MONDAY + HOUR)[0].actions[0].detail == (
+        "there is no on_call to escalate to"
+    )
+
+
 def test_after_an_outage_all_rungs_fire_once_in_order_and_say_how_late() -> None:
     ticket = desk(Rung(offset=-HOUR), Rung(1.0, every=HOUR, times=2), Rung(offset=90 * MINUTE))
     now = MONDAY + 30 * HOUR
