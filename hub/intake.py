@@ -16,13 +16,12 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import DecideInput, EventResult
-from activities.records import effect_ref, event_row, result_from
+from activities.records import effect_ref, event_row, result_from, reused
 from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, taken, typed
 from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
 from store import effects, ledger, messages
 from store.pool import Pool
 from support.errors import (
-    EventIdReusedError,
     InputError,
     LedgerError,
     RuntimeUnavailableError,
@@ -35,6 +34,7 @@ from support.model import (
     Priority,
     TicketEvent,
     TicketStatus,
+    fingerprint,
     workflow_id,
 )
 from support.transitions import refuse
@@ -128,10 +128,10 @@ class Gateway:
 
     async def stream(
         self, tenant: str, ticket_id: str, what: NewTicket | Command, origin: Origin
-    ) -> None:
+    ) -> TicketEvent:
         """Hand over an event without waiting for its result, which the ledger will have.
 
-        An event id is required: a stream repeats itself.
+        Returns what was sent. An event id is required: a stream repeats itself.
         """
         if not origin.event_id:
             raise InputError("an event of a stream needs its id: repeats are told by it")
@@ -146,13 +146,14 @@ class Gateway:
             await self._signal(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
             if await self._first_result(start, event) is not None:
-                return
+                return event
             if event.kind is EventKind.CUSTOMER_MESSAGE:
                 await self._follow_up(start, event)
-                return
+                return event
             await self._signal(
                 await self._continued(start), event, WorkflowIDReusePolicy.ALLOW_DUPLICATE
             )
+        return event
 
     async def retry(self, tenant: str, ticket_id: str) -> tuple[str, ...]:
         """Try again what is parked on a ticket; return what that is."""
@@ -220,11 +221,8 @@ class Gateway:
             )
         if kept is None:
             return None
-        if (kept.kind, kept.message_ref) != (str(event.kind), event.message_ref):
-            raise EventIdReusedError(
-                f"event id {event.event_id} was a {kept.kind} with other content: "
-                "give a new event its own id"
-            )
+        if (error := reused(event, kept.event)) is not None:
+            raise error
         return result_from(kept.result)
 
     async def _follow_up(self, closed: TicketStart, event: TicketEvent) -> EventResult:
@@ -358,7 +356,7 @@ async def _uncrowded(ask: Callable[[], Awaitable[EventResult]]) -> EventResult:
 
 def _update_id(event: TicketEvent) -> str:
     """Name an update by event and content: the server answers a repeat of it by itself."""
-    return f"{event.event_id}/{event.kind}/{event.message_ref}"
+    return f"{event.event_id}/{event.kind}/{fingerprint(event)}"
 
 
 def _summary(start: TicketStart, event: TicketEvent) -> str:
