@@ -158,7 +158,7 @@ class Gateway:
         """Try again what is parked on a ticket; return what that is."""
         async with self._pool.connection() as conn:
             rows = await effects.waiting(
-                conn, tenant=tenant, ticket_id=ticket_id, states=["intended", "parked", "unknown"]
+                conn, tenant=tenant, ticket_id=ticket_id, states=effects.TRY_AGAIN
             )
         handle = self._client.get_workflow_handle(workflow_id(tenant, ticket_id))
         refs = [effect_ref(row) for row in rows]
