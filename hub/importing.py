@@ -16,7 +16,7 @@ from hub.intake import Gateway
 from hub.web.forms import EventForm, NewTicketForm
 from store import ledger
 from store.pool import Pool
-from support.errors import InputError
+from support.errors import InputError, RuntimeUnavailableError
 from support.model import EventKind, checked_id
 
 _IN_FLIGHT = 32
@@ -60,9 +60,13 @@ async def import_lines(
     wait_s: float,
     progress: Callable[[str], None],
 ) -> Imported:
-    """Stream every usable line in the order of the file, one ticket's events one after another."""
+    """Stream every usable line in the order of the file, one ticket's events one after another.
+
+    Raises RuntimeUnavailableError where Temporal stops taking them; it says what was sent.
+    """
     checked_id(tenant, "tenant")
     sent: list[tuple[str, str]] = []
+    stalled: list[RuntimeUnavailableError] = []
     unusable: list[tuple[int, str]] = []
     number, told_at = 0, time.monotonic()
     by_ticket: dict[str, list[tuple[int, _Line]]] = {}
@@ -79,17 +83,28 @@ async def import_lines(
         nonlocal told_at
         async with room:
             for at_line, line in events:
+                if stalled:
+                    return
                 try:
                     what, origin = _parts(line)
                     await gateway.stream(tenant, ticket_id, what, origin)
                     sent.append((ticket_id, line.event_id))
                 except InputError as error:
                     unusable.append((at_line, str(error)))
+                except RuntimeUnavailableError as error:
+                    stalled.append(error)
                 if time.monotonic() - told_at > _TELL_EVERY_S:
                     told_at = time.monotonic()
                     progress(f"  {len(sent)} of {number} lines sent ...")
 
     await asyncio.gather(*(one(ticket_id, events) for ticket_id, events in by_ticket.items()))
+    if stalled:
+        raise RuntimeUnavailableError(
+            f"{stalled[0]}. {len(sent)} of {number} lines were sent: "
+            "import the same file again, what was sent counts once",
+            sent=len(sent),
+            lines=number,
+        ) from stalled[0]
     found = await _outcomes(pool, tenant, sent, wait_s)
     refusals = [o for o in found if o.outcome == "refused"]
     return Imported(
