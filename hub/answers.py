@@ -59,6 +59,13 @@ def taken(tenant: str, ticket_id: str, status: str) -> TicketExistsError:
     )
 
 
+def not_taken(event_id: str, why: str) -> RuntimeUnavailableError:
+    """Return the error of an event that Temporal did not take."""
+    return RuntimeUnavailableError(
+        f"Temporal did not take event {event_id} ({why}): send it again; it cannot count twice"
+    )
+
+
 def nobody_answers(event_id: str = "") -> RuntimeUnavailableError:
     """Return the error of a command that no worker took."""
     then = f", then send event {event_id} again; it cannot count twice" if event_id else ""

@@ -17,7 +17,7 @@ from hub.intake import Gateway
 from hub.web.forms import EventForm, NewTicketForm
 from store import ledger
 from store.pool import Pool
-from support.errors import EventIdReusedError, InputError
+from support.errors import EventIdReusedError, InputError, RuntimeUnavailableError
 from support.model import EventKind, checked_id, fingerprint
 
 _IN_FLIGHT = 32
@@ -61,10 +61,14 @@ async def import_lines(
     wait_s: float,
     progress: Callable[[str], None],
 ) -> Imported:
-    """Stream every usable line in the order of the file, one ticket's events one after another."""
+    """Stream every usable line in the order of the file, one ticket's events one after another.
+
+    Raises RuntimeUnavailableError where Temporal stops taking them; it says what was sent.
+    """
     checked_id(tenant, "tenant")
     sent: list[_Sent] = []
     refusals: list[tuple[str, str, str]] = []
+    stalled: list[RuntimeUnavailableError] = []
     unusable: list[tuple[int, str]] = []
     number, told_at = 0, time.monotonic()
     by_ticket: dict[str, list[tuple[int, _Line]]] = {}
@@ -81,6 +85,8 @@ async def import_lines(
         nonlocal told_at
         async with room:
             for at_line, line in events:
+                if stalled:
+                    return
                 try:
                     what, origin = _parts(line)
                     event = await gateway.stream(tenant, ticket_id, what, origin)
@@ -89,11 +95,15 @@ async def import_lines(
                     refusals.append((ticket_id, line.event_id, str(error)))
                 except InputError as error:
                     unusable.append((at_line, str(error)))
+                except RuntimeUnavailableError as error:
+                    stalled.append(error)
                 if time.monotonic() - told_at > _TELL_EVERY_S:
                     told_at = time.monotonic()
                     progress(f"  {len(sent)} of {number} lines sent ...")
 
     await asyncio.gather(*(one(ticket_id, events) for ticket_id, events in by_ticket.items()))
+    if stalled:
+        raise _stalled(stalled[0], len(sent), number)
     found = await _outcomes(pool, tenant, {each.key for each in sent}, wait_s)
     distinct = sorted(set(sent))
     decided = [each for each in distinct if each.key in found]
@@ -107,6 +117,15 @@ async def import_lines(
         undecided=len(distinct) - len(decided),
         unusable=tuple(sorted(unusable)[:_SHOWN]),
         refusals=tuple(sorted(refusals)[:_SHOWN]),
+    )
+
+
+def _stalled(error: RuntimeUnavailableError, sent: int, lines: int) -> RuntimeUnavailableError:
+    return RuntimeUnavailableError(
+        f"{error}. {sent} of {lines} lines were sent: "
+        "import the same file again, what was sent counts once",
+        sent=sent,
+        lines=lines,
     )
 
 

@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import DecideInput, EventResult
 from activities.records import effect_ref, event_row, result_from, reused
-from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, taken, typed
+from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, not_taken, taken, typed
 from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
 from store import effects, ledger, messages
 from store.pool import Pool
@@ -132,6 +132,7 @@ class Gateway:
         """Hand over an event without waiting for its result, which the ledger will have.
 
         Returns what was sent. An event id is required: a stream repeats itself.
+        RuntimeUnavailableError: Temporal did not take it.
         """
         if not origin.event_id:
             raise InputError("an event of a stream needs its id: repeats are told by it")
@@ -159,7 +160,7 @@ class Gateway:
         """Try again what is parked on a ticket; return what that is."""
         async with self._pool.connection() as conn:
             rows = await effects.waiting(
-                conn, tenant=tenant, ticket_id=ticket_id, states=["intended", "parked", "unknown"]
+                conn, tenant=tenant, ticket_id=ticket_id, states=effects.TRY_AGAIN
             )
         handle = self._client.get_workflow_handle(workflow_id(tenant, ticket_id))
         refs = [effect_ref(row) for row in rows]
@@ -306,17 +307,20 @@ class Gateway:
     async def _signal(
         self, start: TicketStart, event: TicketEvent, reuse: WorkflowIDReusePolicy
     ) -> None:
-        await self._client.start_workflow(
-            TicketWorkflow.run,
-            start,
-            id=workflow_id(start.tenant, start.ticket_id),
-            task_queue=self._task_queue,
-            start_signal="deliver",
-            start_signal_args=[event],
-            id_reuse_policy=reuse,
-            search_attributes=at_start(start.tenant),
-            static_summary=_summary(start, event),
-        )
+        try:
+            await self._client.start_workflow(
+                TicketWorkflow.run,
+                start,
+                id=workflow_id(start.tenant, start.ticket_id),
+                task_queue=self._task_queue,
+                start_signal="deliver",
+                start_signal_args=[event],
+                id_reuse_policy=reuse,
+                search_attributes=at_start(start.tenant),
+                static_summary=_summary(start, event),
+            )
+        except RPCError as error:
+            raise not_taken(event.event_id, error.status.name) from error
 
     async def _answered(
         self, start: TicketStart, event: TicketEvent, ask: Callable[[], Awaitable[EventResult]]
@@ -336,10 +340,7 @@ class Gateway:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise _NotRunningError from error
-            raise RuntimeUnavailableError(
-                f"Temporal did not take event {event.event_id} ({error.status.name}): "
-                "send it again; it cannot count twice"
-            ) from error
+            raise not_taken(event.event_id, error.status.name) from error
 
 
 async def _uncrowded(ask: Callable[[], Awaitable[EventResult]]) -> EventResult:

@@ -10,6 +10,9 @@ from psycopg.types.json import Jsonb
 
 from store.pool import Connection
 
+TRY_AGAIN = ("intended", "parked", "failed", "unknown")
+"""The states from which a person may have an action tried again: its key tells a repeat."""
+
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:

@@ -375,7 +375,7 @@ def _instant(text: str) -> datetime:
 
 @app.command(epilog="Example: `flowhub ticket retry T-1042`")
 def retry(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
-    """Try again what was parked, after its cause is mended."""
+    """Try again what is parked, failed or unknown, after its cause is mended."""
 
     async def work() -> tuple[str, ...]:
         async with session() as hub:
@@ -385,4 +385,4 @@ def retry(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False)
     if as_json:
         print_json({"ticket_id": ticket_id, "again": again})
     else:
-        say(f"Trying again: {', '.join(again)}" if again else "Nothing was parked.")
+        say(f"Trying again: {', '.join(again)}" if again else "Nothing waits to be tried again.")

@@ -259,6 +259,17 @@ async def test_unreachable_receiver_is_retried_and_then_parked(pool: Pool) -> No
     assert await standing(pool) == ("parked", "Unreachable", "parked")
 
 
+async def test_reply_that_failed_for_good_arrives_once_its_way_is_mended(
+    pool: Pool, receiver: Receiver
+) -> None:
+    await intend_reply(pool, channel="chat")
+    receiver.statuses = [404]
+    await refusal(pool, hooked(receiver))
+    assert await standing(pool) == ("failed", "HTTP404", "failed")
+    await perform(pool, hooked(receiver))
+    assert await standing(pool) == ("sent", "", "sent")
+
+
 async def test_action_that_no_worker_took_is_parked_with_the_kind_of_its_failure(
     pool: Pool,
 ) -> None:

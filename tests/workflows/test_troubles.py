@@ -116,13 +116,14 @@ async def test_a_close_does_not_throw_away_what_is_parked(desk: RunningDesk) -> 
     assert [o.outcome for o in found] == ["refused"]
 
 
-async def test_what_was_parked_outside_is_sent_by_retry(open_desk: RunningDesk) -> None:
+@pytest.mark.parametrize("state", ["intended", "parked", "failed", "unknown"])
+async def test_what_did_not_get_out_is_sent_by_retry(open_desk: RunningDesk, state: str) -> None:
     await create(open_desk)
     key = f"{workflow_id(open_desk.tenant, 'T-1')}/9/0"
     async with open_desk.pool.connection() as conn:
         row = effects.EffectRow(key, open_desk.tenant, "T-1", "notify", {}, datetime.now(UTC))
         await effects.intend(conn, row)
-        await effects.settle(conn, action_key=key, state="parked", error="HTTP500")
+        await effects.settle(conn, action_key=key, state=state, error="HTTP500")
     assert await open_desk.gateway.retry(open_desk.tenant, "T-1") == (key,)
 
     async def sent() -> bool:
