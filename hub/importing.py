@@ -40,7 +40,8 @@ class _Line(BaseModel):
 class Imported:
     """What became of a file; `repeated` lines name an event of the file again.
 
-    The first 50 unusable lines and refusals are listed with why.
+    Blank lines are not counted. `unusable` and `refusals` list the first 50 of `unusable_total`
+    and of `refused`, with why.
     """
 
     lines: int
@@ -48,6 +49,7 @@ class Imported:
     refused: int
     repeated: int
     undecided: int
+    unusable_total: int
     unusable: tuple[tuple[int, str], ...]
     refusals: tuple[tuple[str, str, str], ...]
 
@@ -69,16 +71,8 @@ async def import_lines(
     sent: list[_Sent] = []
     refusals: list[tuple[str, str, str]] = []
     stalled: list[RuntimeUnavailableError] = []
-    unusable: list[tuple[int, str]] = []
-    number, told_at = 0, time.monotonic()
-    by_ticket: dict[str, list[tuple[int, _Line]]] = {}
-    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, text in enumerate(lines, start=1):
-            try:
-                line = _read(text)
-                by_ticket.setdefault(line.ticket_id, []).append((number, line))
-            except InputError as error:
-                unusable.append((number, str(error)))
+    number, by_ticket, unusable = _read_file(file)
+    told_at = time.monotonic()
     room = asyncio.Semaphore(_IN_FLIGHT)
 
     async def one(ticket_id: str, events: list[tuple[int, _Line]]) -> None:
@@ -115,6 +109,7 @@ async def import_lines(
         refused=len(refusals),
         repeated=len(sent) - len(distinct),
         undecided=len(distinct) - len(decided),
+        unusable_total=len(unusable),
         unusable=tuple(sorted(unusable)[:_SHOWN]),
         refusals=tuple(sorted(refusals)[:_SHOWN]),
     )
@@ -162,6 +157,26 @@ async def _outcomes(
         if len(found) >= len(sent) or time.monotonic() > until:
             return {(o.ticket_id, o.event_id): o for o in found}
         await asyncio.sleep(0.2)
+
+
+def _read_file(
+    file: Path,
+) -> tuple[int, dict[str, list[tuple[int, _Line]]], list[tuple[int, str]]]:
+    """Return how many lines are not blank, the usable ones of each ticket, and the others."""
+    count = 0
+    by_ticket: dict[str, list[tuple[int, _Line]]] = {}
+    unusable: list[tuple[int, str]] = []
+    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for number, text in enumerate(lines, start=1):
+            if not text.strip():
+                continue
+            count += 1
+            try:
+                line = _read(text)
+                by_ticket.setdefault(line.ticket_id, []).append((number, line))
+            except InputError as error:
+                unusable.append((number, str(error)))
+    return count, by_ticket, unusable
 
 
 def _read(text: str) -> _Line:

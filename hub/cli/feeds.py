@@ -53,14 +53,27 @@ def import_(
         say(
             f"{done.lines} lines: {done.accepted} accepted, {done.refused} refused, "
             f"{done.repeated} repeated, {done.undecided} not decided yet, "
-            f"{len(done.unusable)} unusable"
+            f"{done.unusable_total} unusable"
         )
         if done.unusable:
-            print_table("Unusable lines", ("line", "why"), done.unusable)
+            print_table(
+                _titled("Unusable lines", len(done.unusable), done.unusable_total),
+                ("line", "why"),
+                done.unusable,
+            )
         if done.refusals:
-            print_table("Refused", ("ticket", "event", "why"), done.refusals)
+            print_table(
+                _titled("Refused", len(done.refusals), done.refused),
+                ("ticket", "event", "why"),
+                done.refusals,
+            )
     if done.unusable:
         raise typer.Exit(2)
+
+
+def _titled(title: str, shown: int, total: int) -> str:
+    """Return a table's title, which says where it does not show everything."""
+    return title if shown == total else f"{title}: the first {shown} of {total}"
 
 
 class EngineName(StrEnum):

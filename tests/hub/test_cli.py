@@ -185,6 +185,16 @@ async def test_an_imported_line_with_other_content_under_a_used_id_is_refused(
     assert (done["accepted"], done["refused"]) == (1, 1)
 
 
+@pytest.mark.usefixtures("at_work")
+async def test_an_import_says_where_it_lists_only_the_first_of_many(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("{broken\n" * 70)
+    told = await flowhub("import", str(file))
+    assert (told.exit_code, "70 unusable" in told.stdout) == (2, True)
+    assert "the first 50 of 70" in told.stdout
+    assert json.loads((await flowhub("import", str(file), "--json")).stdout)["unusable_total"] == 70
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
     [

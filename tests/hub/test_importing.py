@@ -47,3 +47,20 @@ async def test_a_stall_of_temporal_midway_says_what_was_sent(
     monkeypatch.undo()
     done = await imported(desk, file)
     assert (done.lines, done.accepted + done.refused, done.undecided) == (3, 3, 0)
+
+
+async def test_counts_are_whole_where_lists_are_cut(desk: RunningDesk, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    refused = [form("I-404", f"e-{i}", "note") for i in range(60)]
+    file.write_text("\n".join(["{broken"] * 70 + refused))
+    done = await imported(desk, file)
+    assert (done.lines, done.unusable_total, done.refused) == (130, 70, 60)
+    assert (len(done.unusable), len(done.refusals)) == (50, 50)
+
+
+async def test_blank_lines_are_no_lines(desk: RunningDesk, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join([form("I-1"), "", "  \t", "{broken", ""]))
+    done = await imported(desk, file)
+    assert (done.lines, done.accepted, done.unusable_total) == (2, 1, 1)
+    assert [number for number, _ in done.unusable] == [4]
