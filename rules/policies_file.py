@@ -8,13 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from rules import document
 from rules.policy_lines import Lines, Loc, refuse_contradictions
 from support.calendar import BusinessCalendar
 from support.duration import parse_duration
-from support.errors import CalendarError, InputError, PolicyError
+from support.errors import CalendarError, InputError, PackError, PolicyError
 from support.ladder import InClosedHours, Rung
 from support.model import Channel, Priority, TicketStatus
 from support.policy import (
@@ -126,30 +126,17 @@ def load_policies(path: Path | None = None) -> tuple[PolicyBook, str]:
     file = path or SHIPPED
     try:
         text = file.read_text(encoding="utf-8")
-        form = yaml.safe_load(text)
-        lines = Lines(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise PolicyError(f"{file.name}{line}: cannot be read: {error.problem}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        kept = json.dumps(document.read(text, file.name).plain(), sort_keys=True)
+    except PackError as error:
+        raise PolicyError(str(error), **error.details) from error
+    except (OSError, ValueError) as error:
         raise PolicyError(f"{file.name}: cannot be read: {error}") from error
     try:
-        kept = json.dumps(_plain(form), sort_keys=True)
         book = read_policies(kept)
         refuse_contradictions(book, json.loads(kept))
     except PolicyError as error:
-        raise lines.placed(file.name, error) from error
+        raise Lines(text).placed(file.name, error) from error
     return book, kept
-
-
-def _plain(value: object) -> object:
-    """Return what YAML gave as JSON can say it: dates, also as keys, become text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 @lru_cache(maxsize=64)

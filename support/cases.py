@@ -6,11 +6,11 @@ written down, explained, and kept as a test.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from support.calendar import BusinessCalendar
-from support.errors import InputError
+from support.calendar import BusinessCalendar, in_utc
+from support.errors import InputError, shortened
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import Stretch, plain_seconds, proof_of, stretch_form
@@ -91,9 +91,9 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
             policies.append(_terms(event.get("targets"), f"{where}.targets", calendar, pauses, key))
             marks.append(Mark(when, MarkKind.TERMS, event_id, terms=key))
             continue
-        if name not in _KINDS:
+        if not isinstance(name, str) or name not in _KINDS:
             known = ", ".join([*_KINDS, _PRIORITY])
-            raise InputError(f"`{where}.type` is {name!r}: use one of {known}")
+            raise InputError(f"`{where}.type` is {shortened(name)}: use one of {known}")
         kind, status = _KINDS[name]
         mark = Mark(when, kind, event_id, status=status, turn=number)
         marks.append(_of_callback(mark, event, where) if kind in _CALLBACKS else mark)
@@ -213,9 +213,11 @@ def _pauses(names: object) -> Mapping[Metric, frozenset[TicketStatus]]:
     if names is None:
         return {metric: _PAUSED for metric in Metric if metric is not Metric.CALLBACK}
     known = [str(metric) for metric in Metric]
-    if not isinstance(names, Sequence) or isinstance(names, str) or not set(names) <= {*known}:
-        raise InputError(f"`pause_on` must list metrics, of {', '.join(known)}")
-    return {Metric(name): _PAUSED for name in names}
+    if isinstance(names, Sequence) and not isinstance(names, str):
+        listed = [str(name) for name in names]
+        if set(listed) <= {*known}:
+            return {Metric(name): _PAUSED for name in listed}
+    raise InputError(f"`pause_on` must list metrics, of {', '.join(known)}")
 
 
 def _of_callback(mark: Mark, event: Mapping[str, Any], where: str) -> Mark:
@@ -248,13 +250,17 @@ def _mapping(form: object, where: str) -> Mapping[str, Any]:
 
 
 def _instant(value: object, where: str) -> datetime:
-    """Read an instant, also one that YAML has already read."""
+    """Read an instant, also one that is read already."""
     try:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError as error:
         raise InputError(
-            f"`{where}` is {value!r}: write a time with its offset, 2026-03-02T09:00:00+01:00"
+            f"`{where}` is {shortened(value)}: write a time with its offset, "
+            "2026-03-02T09:00:00+01:00"
         ) from error
     if at.tzinfo is None:
         raise InputError(f"`{where}` has no offset: write 2026-03-02T09:00:00+01:00")
-    return at.astimezone(UTC)
+    try:
+        return in_utc(at)
+    except InputError as error:
+        raise InputError(f"`{where}`: {error}") from error

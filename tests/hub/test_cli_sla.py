@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli.main import app
-from support.errors import FlowHubError
+from support.errors import FlowHubError, InputError
 
 CASE = """
 calendar:
@@ -100,6 +100,21 @@ def test_people_read_it_as_text(case: Path) -> None:
         ("calendar:", "calender:", "calendar"),
         ("at: 2026-03-30T11:00:00+02:00\n", "pause_on: [sleep]\nat: 2026-03-30\n", "as_of"),
         ("targets:", "pause_on: [sleep]\ntargets:", "pause_on"),
+        ("targets:", "pause_on: [{}]\ntargets:", "pause_on"),
+        ("type: paused", "type: [created]", "events[1].type"),
+        ("type: paused", "type: {}", "events[1].type"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-02-30T01:00:00+01:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-03-29T25:00:00+01:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 0000-03-29T01:00:00+01:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-03-29T01:00:00+99:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 0001-01-01T00:00:00+02:00", "events[1].at"),
+        ("at: 2026-03-30T11:00:00+02:00", "at: 9999-12-31T23:59:59-05:00", "`as_of`"),
+        ("at: 2026-03-30T11:00:00+02:00", "at: 0001-01-01T00:00:00Z", "1800 to 2199"),
+        ("2026-03-30: [[", "2026-02-30: [[", "'2026-02-30' for a date"),
+        ("first_response_s: 3600", "first_response_s: " + "9" * 5000, "line 6: "),
+        ("targets: {", "targets: {resolution_s: 1, ", "line 6: `resolution_s` is here twice"),
+        ("at: 2026-03-30T11:00:00+02:00", "at: " + "[" * 5000, "nested too deeply"),
+        ("targets: {", "targets: &t {a: *t, ", "line 6: this is not YAML: aliases"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(case: Path, old: str, new: str, named: str) -> None:
@@ -108,3 +123,12 @@ def test_what_is_wrong_is_said_with_its_place(case: Path, old: str, new: str, na
     assert isinstance(error, FlowHubError)
     assert str(case) in str(error)
     assert named in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < 400
+
+
+def test_a_time_to_look_that_calendars_do_not_reach_is_refused(case: Path) -> None:
+    for at in ("0001-01-01T00:00", "9999-12-31T23:59-10:00"):
+        error = CliRunner().invoke(app, ["sla", "explain", str(case), "--at", at]).exception
+        assert isinstance(error, InputError)
+        assert "give a time from 1800 to 2199" in str(error)
