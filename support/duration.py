@@ -18,7 +18,7 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
     except OverflowError as error:
         raise InputError(
-            f"{shortened(text)} is too long: a duration ends before {timedelta.max.days + 1} days"
+            f"{shortened(text)} is too long: give at most {timedelta.max.days} days"
         ) from error
 
 
