@@ -101,6 +101,11 @@ def test_people_read_it_as_text(case: Path) -> None:
         ("at: 2026-03-30T11:00:00+02:00\n", "pause_on: [sleep]\nat: 2026-03-30\n", "as_of"),
         ("targets:", "pause_on: [sleep]\ntargets:", "pause_on"),
         ("targets:", "pause_on: [{}]\ntargets:", "pause_on"),
+        ("targets:", "pauses_on: []\ntargets:", "`pauses_on` is unknown: did you mean `pause_on`?"),
+        ("targets:", "colour: red\ntargets:", "`colour` is unknown: use calendar, targets"),
+        ("type: paused", "typ: paused", "`events[1].typ` is unknown: did you mean `type`?"),
+        ("type: paused", "type: paused, automatic: true", "`events[1].automatic` is unknown"),
+        ("first_response_s: 3600", "first_response_s: 9000000000", "case>.yaml: calendars reckon"),
         ("type: paused", "type: [created]", "events[1].type"),
         ("type: paused", "type: {}", "events[1].type"),
         ("at: 2026-03-29T01:00:00+01:00", "at: 2026-02-30T01:00:00+01:00", "events[1].at"),
@@ -132,3 +137,20 @@ def test_a_time_to_look_that_calendars_do_not_reach_is_refused(case: Path) -> No
         error = CliRunner().invoke(app, ["sla", "explain", str(case), "--at", at]).exception
         assert isinstance(error, InputError)
         assert "give a time from 1800 to 2199" in str(error)
+
+
+def test_what_a_case_is_to_give_and_where_it_is_from_may_stand_in_it(case: Path) -> None:
+    about = "id: one\ntags: [dst]\nnote: x\nsource: y\nwhy: z\nexpect: {}\nsource_expect: {}\n"
+    case.write_text(about + CASE.replace("type: paused", "type: paused, note: lunch"))
+    assert explained(case)["resolution"]["elapsed_s"] == 4 * 3600
+
+
+def test_the_page_never_takes_the_place_of_the_case(case: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.html"
+    link.symlink_to(case)
+    for page in (case, link):
+        words = ["sla", "explain", str(case), "--html", str(page)]
+        error = CliRunner().invoke(app, words).exception
+        assert isinstance(error, InputError)
+        assert "name another" in str(error)
+        assert case.read_text() == CASE
