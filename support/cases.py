@@ -14,7 +14,7 @@ from support.calendar import BusinessCalendar, in_utc
 from support.errors import InputError, shortened
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
-from support.proof import Stretch, plain_seconds, proof_of, stretch_form
+from support.proof import Stretch, plain_seconds, proofs_of, stretch_form
 from support.sla import Clock, ClockState, Mark, MarkKind, clocks_of
 
 CALENDAR = "calendar"
@@ -112,13 +112,13 @@ def answer_of(case: Case) -> Answer:
     """Compute the clocks of a case, each with its proof."""
     known = [mark for mark in case.marks if mark.at <= case.at]
     clocks = clocks_of(known, case.book, case.at)
+    proven = [
+        ClockAnswer(clock, proof)
+        for clock, proof in zip(clocks, proofs_of(clocks, known, case.at), strict=True)
+    ]
     found: dict[Metric, tuple[ClockAnswer, ...]] = {}
     for metric in dict.fromkeys((*_aimed(case), *(clock.metric for clock in clocks))):
-        found[metric] = tuple(
-            ClockAnswer(clock, proof_of(clock, case.marks, case.at))
-            for clock in clocks
-            if clock.metric is metric
-        )
+        found[metric] = tuple(cycle for cycle in proven if cycle.clock.metric is metric)
     running = (clock.due for clock in clocks if clock.state is ClockState.RUNNING)
     return Answer(found, min((due for due in running if due is not None), default=None))
 

@@ -1,5 +1,6 @@
 """`flowhub sla explain`: why a deadline is when it is."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,13 @@ from support.cases import Answer, Case, ClockAnswer, answer_form, answer_of, rea
 from support.duration import show_hours
 from support.errors import CalendarError, InputError
 from support.policy import Metric
+from support.proof import Stretch
 from support.sla import ClockState
 
 app = typer.Typer(no_args_is_help=True)
+
+MOST_SHOWN = 400
+"""Stretches of a clock that people are shown; nobody reads a century of them."""
 
 
 @app.callback()
@@ -119,9 +124,17 @@ def _show(metric: Metric, cycle: ClockAnswer, case: Case) -> None:
                 show_hours(part.counted) if part.counted else "-",
                 f"{part.why} {part.note}".rstrip(),
             )
-            for part in cycle.proof
+            for part in _ends(cycle.proof)
         ),
     )
+    if (more := len(cycle.proof) - MOST_SHOWN) > 0:
+        say(f"{more} stretches in the middle are not shown: `--json` and `--html` have them all")
+
+
+def _ends(proof: Sequence[Stretch]) -> Sequence[Stretch]:
+    """Return the first and the last stretches of a long proof."""
+    half = MOST_SHOWN // 2
+    return proof if len(proof) <= MOST_SHOWN else (*proof[:half], *proof[-half:])
 
 
 def _local(at: datetime, case: Case) -> str:

@@ -1,6 +1,7 @@
 """`flowhub sla explain`: the proof of a deadline, for people, programs and browsers."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from hub.cli.main import app
 from support.errors import FlowHubError, InputError
+from support.proof import Why
 
 CASE = """
 calendar:
@@ -154,3 +156,20 @@ def test_the_page_never_takes_the_place_of_the_case(case: Path, tmp_path: Path) 
         assert isinstance(error, InputError)
         assert "name another" in str(error)
         assert case.read_text() == CASE
+
+
+def test_a_proof_over_centuries_takes_seconds_and_people_are_shown_its_ends(case: Path) -> None:
+    case.write_text(CASE.replace("at: 2026-03-30T11", "at: 2199-12-30T11"))
+    began = time.process_time()
+    shown = CliRunner().invoke(app, ["sla", "explain", str(case)]).stdout
+    whole = explained(case)["resolution"]["segments"]
+    assert time.process_time() - began < 10
+    assert len(whole) > 30_000
+    assert f"{len(whole) - 400} stretches in the middle are not shown" in shown
+    assert "as of Mon 2199-12-30 10:00" in shown
+
+
+def test_the_page_has_a_colour_for_every_reason(case: Path, tmp_path: Path) -> None:
+    page = tmp_path / "proof.html"
+    explained(case, "--html", str(page))
+    assert [why for why in Why if f"--{why}: #" not in page.read_text()] == []
