@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import yaml
 
-from support.errors import PackError
+from support.errors import PackError, shortened
 
 MOST_CHARACTERS = 2_000_000
+_MOST_DIGITS = 300
+_LARGEST = 10**_MOST_DIGITS
 
 Scalar = bool | int | float | str | None
 
@@ -95,8 +97,9 @@ def read(text: str, file: str) -> Node:
     """Return the document of `text`; PackError names `file` and the line where YAML breaks."""
     if len(text) > MOST_CHARACTERS:
         raise Place(file, 1).fault(f"the file has more than {MOST_CHARACTERS} characters: split it")
-    loader = _Loader(text)
+    loader: _Loader | None = None
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise Place(file, 1).fault("the file is empty")
@@ -106,11 +109,13 @@ def read(text: str, file: str) -> Node:
         line = mark.line + 1 if mark else 1
         raise Place(file, line).fault(f"this is not YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise Place(file, 1).fault(f"this is not YAML: {error}") from error
+        what = " ".join(str(error).split())
+        raise Place(file, 1).fault(f"this is not YAML: {what}") from error
     except RecursionError as error:
-        raise Place(file, 1).fault("this is nested too deeply") from error
+        raise Place(file, 1).fault("this is nested too deeply: write it flatter") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _node(loader: _Loader, raw: yaml.Node, file: str) -> Node:
@@ -121,11 +126,20 @@ def _node(loader: _Loader, raw: yaml.Node, file: str) -> Node:
         return Node(_mapping(loader, raw, file), place)
     if isinstance(raw, yaml.ScalarNode) and raw.style is None and raw.value in _BOOLS:
         return Node(_BOOLS[raw.value], place)
+    return Node(_scalar(loader, raw, place), place)
+
+
+def _scalar(loader: _Loader, raw: yaml.Node, place: Place) -> Scalar:
+    """Read one value; what a tag such as `!!timestamp` makes of it may be none of ours."""
     try:
-        value: Scalar = loader.construct_object(raw)
-    except ValueError as error:
-        raise place.fault(f"{raw.value!r} is not a value: put it in quotes") from error
-    return Node(value, place)
+        value = loader.construct_object(raw)
+    except (ValueError, LookupError, ArithmeticError, AttributeError):
+        value = ...
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise place.fault(f"a number here has more than {_MOST_DIGITS} digits: write a smaller one")
+    if not isinstance(value, bool | int | float | str | None):
+        raise place.fault(f"{shortened(str(raw.value))} is not a value: put it in quotes")
+    return value
 
 
 def _mapping(loader: _Loader, raw: yaml.MappingNode, file: str) -> dict[str, Node]:

@@ -3,18 +3,20 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from rules import document
 from rules.policy_lines import Lines, Loc, refuse_contradictions
+from rules.policy_reach import refuse_unreachable
+from rules.policy_words import in_own_words
 from support.calendar import BusinessCalendar
 from support.duration import parse_duration
-from support.errors import CalendarError, InputError, PolicyError
+from support.errors import CalendarError, InputError, PackError, PolicyError, shortened
 from support.ladder import InClosedHours, Rung
 from support.model import Channel, Priority, TicketStatus
 from support.policy import (
@@ -30,11 +32,24 @@ from support.policy import (
 SHIPPED = Path(__file__).parent / "policies" / "default.yaml"
 
 
-def _span(value: object) -> timedelta:
+def _length(value: object) -> timedelta:
+    if value is None:
+        raise ValueError("it is blank: write a duration such as 45m or 2h")
     try:
-        span = parse_duration(str(value))
+        return parse_duration(str(value))
     except InputError as error:
         raise ValueError(str(error)) from error
+
+
+def _span(value: object) -> timedelta:
+    span = _length(value)
+    if not span:
+        raise ValueError("0 is no time to wait: give more, or leave it out")
+    return span
+
+
+def _aim(value: object) -> timedelta:
+    span = _length(value)
     if not span:
         raise ValueError("0 is no target: leave the metric out instead")
     return span
@@ -53,8 +68,13 @@ def _instant(value: object) -> float | timedelta:
         return float(value)
     sign, span = str(value)[:1], str(value)[1:]
     if sign not in ("+", "-"):
-        raise ValueError(f"{value!r} is no rung: write a fraction such as 0.75, or -30m, +1h")
-    return _span(span) * (-1 if sign == "-" else 1)
+        raise ValueError(
+            f"{shortened(value)} is no rung: write a fraction such as 0.75, or -30m, +1h"
+        )
+    offset = _length(span)
+    if not offset:
+        raise ValueError(f"{value} is the due itself: write 1.0")
+    return offset * (-1 if sign == "-" else 1)
 
 
 _Span = Annotated[timedelta, BeforeValidator(_span)]
@@ -93,7 +113,7 @@ class _Rung(_Strict):
 
 
 class _Target(_Strict):
-    span: _Span = Field(alias="in")
+    span: Annotated[timedelta, BeforeValidator(_aim)] = Field(alias="in")
     calendar: str = ""
 
 
@@ -118,6 +138,13 @@ class _Book(_Strict):
     policies: tuple[_Policy, ...] = Field(min_length=1)
 
 
+_FIELDS = frozenset(
+    field.alias or name
+    for model in (_Book, _Policy, _When, _Target, _Rung, _Repeat)
+    for name, field in model.model_fields.items()
+)
+
+
 def load_policies(path: Path | None = None) -> tuple[PolicyBook, str]:
     """Return the book of a file (the shipped one without `path`) and its form, to be kept.
 
@@ -126,30 +153,19 @@ def load_policies(path: Path | None = None) -> tuple[PolicyBook, str]:
     file = path or SHIPPED
     try:
         text = file.read_text(encoding="utf-8")
-        form = yaml.safe_load(text)
-        lines = Lines(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise PolicyError(f"{file.name}{line}: cannot be read: {error.problem}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        kept = json.dumps(document.read(text, file.name).plain(), sort_keys=True)
+    except PackError as error:
+        raise PolicyError(str(error), **error.details) from error
+    except (OSError, ValueError) as error:
         raise PolicyError(f"{file.name}: cannot be read: {error}") from error
     try:
-        kept = json.dumps(_plain(form), sort_keys=True)
         book = read_policies(kept)
-        refuse_contradictions(book, json.loads(kept))
+        form = json.loads(kept)
+        refuse_contradictions(book, form)
+        refuse_unreachable(book, form["office"], datetime.now(UTC))
     except PolicyError as error:
-        raise lines.placed(file.name, error) from error
+        raise Lines(text).placed(file.name, error) from error
     return book, kept
-
-
-def _plain(value: object) -> object:
-    """Return what YAML gave as JSON can say it: dates, also as keys, become text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 @lru_cache(maxsize=64)
@@ -161,9 +177,7 @@ def read_policies(form: str) -> PolicyBook:
     try:
         book = _Book.model_validate(json.loads(form))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise PolicyError(f"`{where}`: {first['msg']}", at=first["loc"]) from error
+        raise in_own_words(error, _FIELDS) from error
     calendars = {}
     for name, calendar in book.calendars.items():
         try:

@@ -16,7 +16,7 @@ _ACTIVE = frozenset(status for status in TicketStatus if status.active)
 
 
 class Lines:
-    """Lines of the values of a YAML text, counted from 1."""
+    """Lines of the values of a YAML text that was read without fault, counted from 1."""
 
     def __init__(self, text: str) -> None:
         self._root = yaml.compose(text, Loader=yaml.SafeLoader)

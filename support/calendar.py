@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from support.errors import CalendarError
+from support.errors import CalendarError, InputError
 from support.timeline import (
     DAY_US,
+    FIRST_YEAR,
+    LAST_YEAR,
     SECOND_US,
     OpeningRules,
     PublicHolidays,
@@ -115,7 +117,21 @@ def instant_of_reading(reading: datetime, tz: str) -> datetime:
     A repeated reading means its first occurrence, unless its `fold` is 1; a skipped one moves on by
     the gap (PEP 495).
     """
-    return reading.replace(tzinfo=ZoneInfo(_zone(tz))).astimezone(UTC)
+    return in_utc(reading.replace(tzinfo=ZoneInfo(_zone(tz))))
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return an aware instant in UTC; InputError outside the years that calendars reckon in."""
+    try:
+        found = at.astimezone(UTC)
+    except OverflowError:
+        found = None
+    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise InputError(
+            f"{at.isoformat()} is outside the years in which calendars reckon: give a time from "
+            f"{FIRST_YEAR} to {LAST_YEAR}"
+        )
+    return found
 
 
 def _zone(name: object) -> str:
@@ -223,9 +239,12 @@ def _public_holidays(form: object) -> PublicHolidays | None:
     categories = form.get("categories") or ["public"]
     if not isinstance(categories, Sequence) or isinstance(categories, str):
         raise CalendarError(f"`{where}.categories` must be a list, such as [public]", field=where)
-    rule = PublicHolidays(
-        form["country"], form.get("subdivision"), tuple(str(name) for name in categories)
-    )
+    subdivision = form.get("subdivision")
+    if not isinstance(subdivision, str | None):
+        raise CalendarError(
+            f'`{where}.subdivision` must be a code in quotes, such as "BY"', field=where
+        )
+    rule = PublicHolidays(form["country"], subdivision, tuple(str(name) for name in categories))
     try:
         holidays.country_holidays(rule.country, subdiv=rule.subdivision, categories=rule.categories)
     except (NotImplementedError, ValueError, TypeError) as error:

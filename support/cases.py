@@ -4,22 +4,30 @@ This is the form of the oracles that the clocks are tested with, so a doubtful d
 written down, explained, and kept as a test.
 """
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from support.calendar import BusinessCalendar
-from support.errors import InputError
+from support.calendar import BusinessCalendar, in_utc
+from support.errors import InputError, shortened
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
-from support.proof import Stretch, plain_seconds, proof_of, stretch_form
-from support.sla import Clock, ClockState, Mark, MarkKind, compute
+from support.proof import Stretch, plain_seconds, proofs_of, stretch_form
+from support.sla import Clock, ClockState, Mark, MarkKind, clocks_of
 
 CALENDAR = "calendar"
 IDLE = "idle"
 
-_PRIORITY = "priority_changed"
+_FIELDS = (
+    *("calendar", "targets", "events", "as_of", "at", "pause_on"),
+    *("id", "tags", "note", "source", "why", "expect", "source_expect"),
+)
+"""What a case says, and what may stand beside it: where it comes from, and what it is to give."""
+_EVENT_FIELDS = ("at", "type", "targets", "callback", "window_end", "note")
+_PRIORITY, _CREATED, _REOPENED = "priority_changed", "created", "reopened"
+_PAUSES, _ENDS = frozenset({"paused", "resumed"}), frozenset({"resolved", "closed"})
 _PAUSED = frozenset({TicketStatus.WAITING_CUSTOMER})
 _KINDS: Mapping[str, tuple[MarkKind, TicketStatus | None]] = {
     "created": (MarkKind.CREATED, None),
@@ -41,7 +49,10 @@ _TARGETS = {f"{metric}_s": metric for metric in Metric}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What happened to one ticket, in the terms that clocks are computed from, asked at `at`."""
+    """What happened to one ticket, in the terms that clocks are computed from, asked at `at`.
+
+    `marks` are in the order in which they are read: by instant, at one instant as listed.
+    """
 
     calendar: BusinessCalendar
     marks: tuple[Mark, ...]
@@ -70,49 +81,44 @@ def read_case(form: Mapping[str, Any], at: datetime | None = None) -> Case:
 
     `calendar` is what `BusinessCalendar.from_dict` reads; `targets` maps `first_response_s` and so
     on to open seconds, or null; `events` are `type` and `at` each; `as_of`, or `at`, is when it is
-    asked, unless given here. `pause_on` names the metrics that a pause stops; default: all but
-    `callback`. An event of a callback may name it in `callback`, where there are several at once,
-    and a `callback_requested` may promise a `window_end`.
+    asked, unless given here. Events at one instant apply as they are listed; after `resolved` a
+    pause changes nothing until `reopened`. `pause_on` names the metrics that a pause stops;
+    default: all but `callback`. An event of a callback may name it in `callback`, where there are
+    several at once, and a `callback_requested` may promise a `window_end`.
     """
+    _only(form, _FIELDS, "")
     calendar = BusinessCalendar.from_dict(_mapping(form.get("calendar"), "calendar"))
     asked = at or _instant(form.get("as_of", form.get("at")), "as_of")
     pauses = _pauses(form.get("pause_on"))
     policies = [_terms(form.get("targets"), "targets", calendar, pauses, "")]
     marks: list[Mark] = []
-    events = form.get("events")
-    if not isinstance(events, Sequence) or isinstance(events, str) or not events:
-        raise InputError("`events` must list what happened, from `created` on")
-    for number, event in enumerate(events):
-        where = f"events[{number}]"
-        when = _instant(_mapping(event, where).get("at"), f"{where}.at")
-        name, event_id = event.get("type"), f"{number:06}"
-        if name == _PRIORITY:
-            key = f"{len(policies):06}"
-            policies.append(_terms(event.get("targets"), f"{where}.targets", calendar, pauses, key))
-            marks.append(Mark(when, MarkKind.TERMS, event_id, terms=key))
+    for number, event in enumerate(_told(_events(form.get("events")))):
+        event_id = f"{number:06}"
+        if event.name == _PRIORITY:
+            key, where = f"{len(policies):06}", f"{event.where}.targets"
+            policies.append(_terms(event.form.get("targets"), where, calendar, pauses, key))
+            marks.append(Mark(event.at, MarkKind.TERMS, event_id, terms=key))
             continue
-        if name not in _KINDS:
-            known = ", ".join([*_KINDS, _PRIORITY])
-            raise InputError(f"`{where}.type` is {name!r}: use one of {known}")
-        kind, status = _KINDS[name]
-        mark = Mark(when, kind, event_id, status=status, turn=number)
-        marks.append(_of_callback(mark, event, where) if kind in _CALLBACKS else mark)
+        kind, status = _KINDS[event.name]
+        mark = Mark(event.at, kind, event_id, status=status)
+        marks.append(_of_callback(mark, event.form, event.where) if kind in _CALLBACKS else mark)
         if kind is MarkKind.CREATED:
-            marks.append(Mark(when, MarkKind.TERMS, event_id, terms=policies[0].key))
+            marks.append(Mark(event.at, MarkKind.TERMS, event_id, terms=policies[0].key))
     _check_begun(marks)
     return Case(calendar, tuple(marks), PolicyBook("case", calendar, tuple(policies)), asked)
 
 
 def answer_of(case: Case) -> Answer:
     """Compute the clocks of a case, each with its proof."""
-    clocks = compute(case.marks, case.book, case.at)
+    known = [mark for mark in case.marks if mark.at <= case.at]
+    clocks = clocks_of(known, case.book, case.at)
+    proven = [
+        ClockAnswer(clock, proof)
+        for clock, proof in zip(clocks, proofs_of(clocks, known, case.at), strict=True)
+    ]
     found: dict[Metric, tuple[ClockAnswer, ...]] = {}
     for metric in dict.fromkeys((*_aimed(case), *(clock.metric for clock in clocks))):
-        found[metric] = tuple(
-            ClockAnswer(clock, proof_of(clock, case.marks, case.at))
-            for clock in clocks
-            if clock.metric is metric
-        )
+        found[metric] = tuple(cycle for cycle in proven if cycle.clock.metric is metric)
     running = (clock.due for clock in clocks if clock.state is ClockState.RUNNING)
     return Answer(found, min((due for due in running if due is not None), default=None))
 
@@ -182,6 +188,55 @@ def _aimed(case: Case) -> Mapping[Metric, timedelta]:
     return case.book.terms[keys[-1]].targets if keys else {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event of the list: `where` names its place there."""
+
+    at: datetime
+    name: str
+    form: Mapping[str, Any]
+    where: str
+
+
+def _events(listed: object) -> list[_Event]:
+    """Return the events by instant, at one instant as listed, but `created` first."""
+    if not isinstance(listed, Sequence) or isinstance(listed, str) or not listed:
+        raise InputError("`events` must list what happened, from `created` on")
+    found = []
+    for number, form in enumerate(listed):
+        where = f"events[{number}]"
+        event = _mapping(form, where)
+        _only(event, _EVENT_FIELDS, f"{where}.")
+        at, name = _instant(event.get("at"), f"{where}.at"), event.get("type")
+        if not isinstance(name, str) or name not in (*_KINDS, _PRIORITY):
+            known = ", ".join([*_KINDS, _PRIORITY])
+            raise InputError(f"`{where}.type` is {shortened(name)}: use one of {known}")
+        found.append(_Event(at, name, event, where))
+    return sorted(found, key=lambda event: (event.at, event.name != _CREATED))
+
+
+def _told(events: Iterable[_Event]) -> Iterator[_Event]:
+    """Leave out what changes nothing: a pause, or its end, of a ticket that is done."""
+    done = False
+    for event in events:
+        if done and event.name in _PAUSES:
+            continue
+        if event.name in _ENDS:
+            done = True
+        elif event.name == _REOPENED:
+            done = False
+        yield event
+
+
+def _only(form: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Refuse a field that says nothing here: most likely it is misspelt."""
+    for name in form:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"use {', '.join(known)}"
+            raise InputError(f"`{where}{name}` is unknown: {hint}")
+
+
 def _terms(
     form: object,
     where: str,
@@ -213,9 +268,11 @@ def _pauses(names: object) -> Mapping[Metric, frozenset[TicketStatus]]:
     if names is None:
         return {metric: _PAUSED for metric in Metric if metric is not Metric.CALLBACK}
     known = [str(metric) for metric in Metric]
-    if not isinstance(names, Sequence) or isinstance(names, str) or not set(names) <= {*known}:
-        raise InputError(f"`pause_on` must list metrics, of {', '.join(known)}")
-    return {Metric(name): _PAUSED for name in names}
+    if isinstance(names, Sequence) and not isinstance(names, str):
+        listed = [str(name) for name in names]
+        if set(listed) <= {*known}:
+            return {Metric(name): _PAUSED for name in listed}
+    raise InputError(f"`pause_on` must list metrics, of {', '.join(known)}")
 
 
 def _of_callback(mark: Mark, event: Mapping[str, Any], where: str) -> Mark:
@@ -248,13 +305,17 @@ def _mapping(form: object, where: str) -> Mapping[str, Any]:
 
 
 def _instant(value: object, where: str) -> datetime:
-    """Read an instant, also one that YAML has already read."""
+    """Read an instant, also one that is read already."""
     try:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError as error:
         raise InputError(
-            f"`{where}` is {value!r}: write a time with its offset, 2026-03-02T09:00:00+01:00"
+            f"`{where}` is {shortened(value)}: write a time with its offset, "
+            "2026-03-02T09:00:00+01:00"
         ) from error
     if at.tzinfo is None:
         raise InputError(f"`{where}` has no offset: write 2026-03-02T09:00:00+01:00")
-    return at.astimezone(UTC)
+    try:
+        return in_utc(at)
+    except InputError as error:
+        raise InputError(f"`{where}`: {error}") from error

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from support.errors import InputError
+from support.errors import InputError, shortened
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -13,8 +13,13 @@ def parse_duration(text: str) -> timedelta:
     """Read `text`, parts in any order, as elapsed time; InputError for anything else."""
     parts = _PART.findall(text)
     if not parts or _PART.sub("", text).strip():
-        raise InputError(f"{text!r} is no duration: write 90s, 45m, 1h 30m or 3d")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+        raise InputError(f"{shortened(text)} is no duration: write 90s, 45m, 1h 30m or 3d")
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError as error:
+        raise InputError(
+            f"{shortened(text)} is too long: give at most {timedelta.max.days} days"
+        ) from error
 
 
 def show_duration(span: timedelta) -> str:

@@ -7,6 +7,14 @@ API and Temporal failures carry; `details` holds references only, never text of 
 from collections.abc import Mapping
 from typing import ClassVar
 
+_MOST_SHOWN = 60
+
+
+def shortened(value: object) -> str:
+    """Write a value for a message, quoted and no longer than fits a line."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
 
 class FlowHubError(Exception):
     """Base of all errors that the hub raises on purpose."""

@@ -5,7 +5,7 @@ now. Where the zone's clock changed, a stretch without length says which reading
 came twice.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,8 @@ from support.policy import Metric
 from support.sla import Clock, Clocks, ClockState, Mark, MarkKind
 
 _NOTHING = timedelta(0)
+_BEFORE, _AFTER = timedelta(days=3), timedelta(days=1)
+"""How far from the UTC date of an instant the local date may be whose windows it is in."""
 
 
 class Why(StrEnum):
@@ -29,6 +31,7 @@ class Why(StrEnum):
     HOLIDAY = "holiday"
     OVERRIDE = "override"
     PAUSED = "paused"
+    RESTARTED = "restarted"
     RESOLVED = "resolved"
     VOID = "void"
     DST = "dst"
@@ -51,8 +54,19 @@ def proof_of(clock: Clock, marks: Iterable[Mark], at: datetime) -> tuple[Stretch
 
     `marks` are those that the clock was computed from; they tell a pause from a resolved ticket.
     """
-    end = at if clock.stopped_at is None else min(clock.stopped_at, at)
+    return _proof(clock, _moves(marks, at), at)
+
+
+def proofs_of(
+    clocks: Clocks, marks: Iterable[Mark], at: datetime
+) -> tuple[tuple[Stretch, ...], ...]:
+    """Return the proof of each clock, in their order; the marks are gone through only once."""
     moves = _moves(marks, at)
+    return tuple(_proof(clock, moves, at) for clock in clocks)
+
+
+def _proof(clock: Clock, moves: "_Moves", at: datetime) -> tuple[Stretch, ...]:
+    end = at if clock.stopped_at is None else min(clock.stopped_at, at)
     line: list[Stretch] = []
     cursor = clock.started_at
     for number, segment in enumerate(clock.segments):
@@ -88,9 +102,9 @@ def derivations(
         now = [c.cycle for c in clocks if _is_now(clock, c)]
         if now:
             known[clock.metric, now[-1]] = clock.due
-    line = tuple(marks)
+    moves = _moves(marks, at)
     return {
-        exchange: Derivation(known.get(exchange), proof_of(clock, line, at), ahead_of(clock, at))
+        exchange: Derivation(known.get(exchange), _proof(clock, moves, at), ahead_of(clock, at))
         for clock in clocks
         if (exchange := (clock.metric, clock.cycle)) not in known or known[exchange] != clock.due
     }
@@ -127,13 +141,31 @@ def plain_seconds(span: timedelta) -> int | float:
     return int(seconds) if seconds.is_integer() else seconds
 
 
-def _moves(marks: Iterable[Mark], at: datetime) -> Sequence[tuple[datetime, Why]]:
-    """From when on a clock that does not run is paused or resolved."""
-    return [
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """From when on a clock that does not run is paused or resolved: rising instants, and whys."""
+
+    at: Sequence[datetime]
+    whys: Sequence[Why]
+
+    def within(self, start: datetime, end: datetime) -> Sequence[datetime]:
+        """Return the instants in (start, end)."""
+        return self.at[bisect_right(self.at, start) : bisect_left(self.at, end)]
+
+    def why(self, at: datetime) -> Why:
+        """Why a clock does not run at `at`."""
+        reached = bisect_right(self.at, at)
+        return self.whys[reached - 1] if reached else Why.PAUSED
+
+
+def _moves(marks: Iterable[Mark], at: datetime) -> _Moves:
+    found = [
         (mark.at, Why.PAUSED if mark.status.active else Why.RESOLVED)
-        for mark in sorted(marks, key=lambda mark: mark.at)
+        for mark in marks
         if mark.kind is MarkKind.STATUS and mark.status is not None and mark.at <= at
     ]
+    found.sort(key=lambda move: move[0])
+    return _Moves([since for since, _ in found], [why for _, why in found])
 
 
 def _not_running(
@@ -141,13 +173,14 @@ def _not_running(
     end: datetime,
     clock: Clock,
     segment: int,
-    moves: Sequence[tuple[datetime, Why]],
+    moves: _Moves,
 ) -> Iterator[Stretch]:
     """Stretches between two segments; changes of the clock are those of the segment's calendar."""
     if end <= start:
         return
-    ends = (*(at for at, _ in moves), *(at for void in clock.voids for at in void))
-    edges = {start, end, *(at for at in ends if start < at < end)}
+    begun = clock.restarted_at
+    ends = (*(at for void in clock.voids for at in void), *([begun] if begun else []))
+    edges = {start, end, *moves.within(start, end), *(at for at in ends if start < at < end)}
     changes: Mapping[datetime, str] = {}
     calendar_id = ""
     if clock.segments:
@@ -155,9 +188,8 @@ def _not_running(
         changes = _changes(clock.segments[segment].calendar, start, end)
     whole = []
     for since, until in pairwise(sorted(edges | changes.keys())):
-        reached = bisect_right(moves, since, key=lambda move: move[0])
-        why = moves[reached - 1][1] if reached else Why.PAUSED
-        why = Why.VOID if _within(clock.voids, since) else why
+        why = Why.VOID if _within(clock.voids, since) else moves.why(since)
+        why = Why.RESTARTED if begun is not None and since < begun else why
         whole.append(Stretch(since, until, _NOTHING, why, calendar_id))
     yield from _joined(whole, changes)
 
@@ -170,6 +202,7 @@ def _running(
         return
     openings = calendar.openings(start, end)
     special = special_days(calendar, start, end)
+    days = [day.day for day in special]
     changes = _changes(calendar, start, end)
     edges = {start, end, *changes}
     edges.update(edge for span in openings for edge in span)
@@ -180,7 +213,10 @@ def _running(
     for since, until in pairwise(sorted(edge for edge in edges if start <= edge <= end)):
         i = bisect_right(starts, since) - 1
         opened = i >= 0 and since < openings[i][1]
-        why, note = _counting(special, since) if opened else _missing(special, since)
+        near = special[
+            bisect_left(days, since.date() - _BEFORE) : bisect_right(days, since.date() + _AFTER)
+        ]
+        why, note = _counting(near, since) if opened else _missing(near, since)
         counted = until - since if opened else _NOTHING
         parts.append(Stretch(since, until, counted, why, calendar_id, note))
     yield from _joined(parts, changes)

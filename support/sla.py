@@ -27,6 +27,7 @@ __all__ = (
     "MarkKind",
     "Segment",
     "breach_of",
+    "clocks_of",
     "compute",
     "missed",
     "recorded",
@@ -87,13 +88,21 @@ def compute(marks: Sequence[Mark], book: PolicyBook, at: datetime) -> Clocks:
     Marks later than `at` are not looked at. No clock without a target under the terms in force, but
     for a callback whose window's end was promised. A callback has a clock once it is requested.
     """
-    terms = book.terms
     gone = {m.event_id for m in marks if m.kind is _VOID}
     line = in_order(
         m for m in marks if m.at <= at and (m.kind is not _REPLY or m.event_id not in gone)
     )
+    return clocks_of(line, book, at)
+
+
+def clocks_of(line: Sequence[Mark], book: PolicyBook, at: datetime) -> Clocks:
+    """Return the clocks at `at` of marks that are in the order in which they are read.
+
+    None of them is later than `at`, or a reply that did not arrive.
+    """
     if not line:
         return ()
+    terms = book.terms
     first_terms = next(m.terms for m in line if m.kind is _TERMS)
     in_force = next(m.terms for m in reversed(line) if m.kind is _TERMS)
     aimed = terms[in_force].targets

@@ -16,7 +16,8 @@ from settings import read_settings
 from support.calendar import BusinessCalendar, instant_of_reading
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
 from support.duration import parse_duration, show_hours
-from support.errors import CalendarError, InputError
+from support.errors import CalendarError, InputError, shortened
+from support.timeline import FIRST_YEAR, LAST_YEAR
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -90,7 +91,9 @@ def show(
 ) -> None:
     """Show the open intervals date by date, with holidays, overrides and changes of the clock."""
     calendar = _calendar(file, policies, name)
-    rows = _dates(calendar, _first(first, calendar), days)
+    since = _first(first, calendar)
+    _check_kept(since, days)
+    rows = _dates(calendar, since, days)
     if as_json:
         print_json({**_zone(calendar), "days": rows})
         return
@@ -131,7 +134,17 @@ def _first(text: str, calendar: BusinessCalendar) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is no date: write 2026-03-23") from error
+        raise InputError(f"{shortened(text)} is no date: write 2026-03-23") from error
+
+
+def _check_kept(first: date, days: int) -> None:
+    """Refuse dates outside the years that calendars reckon in."""
+    last = date(LAST_YEAR, 12, 31)
+    if first.year < FIRST_YEAR or (last - first).days < days:
+        raise InputError(
+            f"{days} days from {first} are not all from the year {FIRST_YEAR} to {LAST_YEAR}, in "
+            "which calendars reckon: give another date, or fewer --days"
+        )
 
 
 def _dates(calendar: BusinessCalendar, first: date, days: int) -> list[dict[str, Any]]:

@@ -1,24 +1,25 @@
 """Files that people write for a command, in YAML or JSON, and the times that they name."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from support.calendar import instant_of_reading
-from support.errors import InputError
+from rules import document
+from support.calendar import in_utc, instant_of_reading
+from support.errors import InputError, PackError, shortened
 
 
 def read_form(file: Path) -> Mapping[str, Any]:
-    """Return the mapping that a YAML or JSON file holds; InputError naming the file otherwise."""
+    """Return the mapping that a YAML or JSON file holds, else InputError with file and line."""
     try:
-        form = yaml.safe_load(file.read_text(encoding="utf-8"))
+        form = document.read(file.read_text(encoding="utf-8"), str(file)).plain()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{file}: is neither YAML nor JSON: {error}") from error
+    except PackError as error:
+        raise InputError(str(error), **error.details) from error
     if not isinstance(form, Mapping):
         raise InputError(f"{file}: must hold a mapping, such as `tz: Europe/Stockholm`")
     return form
@@ -30,7 +31,7 @@ def read_instant(text: str, tz: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InputError(
-            f"{text!r} is no time: write 2026-03-02T09:00+01:00, or without offset a reading of "
-            f"the calendar's clock ({tz})"
+            f"{shortened(text)} is no time: write 2026-03-02T09:00+01:00, or without offset a "
+            f"reading of the calendar's clock ({tz})"
         ) from error
-    return instant_of_reading(at, tz) if at.tzinfo is None else at.astimezone(UTC)
+    return instant_of_reading(at, tz) if at.tzinfo is None else in_utc(at)

@@ -1,5 +1,6 @@
 """`flowhub sla explain`: why a deadline is when it is."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,13 @@ from support.cases import Answer, Case, ClockAnswer, answer_form, answer_of, rea
 from support.duration import show_hours
 from support.errors import CalendarError, InputError
 from support.policy import Metric
+from support.proof import Stretch
 from support.sla import ClockState
 
 app = typer.Typer(no_args_is_help=True)
+
+MOST_SHOWN = 400
+"""Stretches of a clock that people are shown; nobody reads a century of them."""
 
 
 @app.callback()
@@ -50,15 +55,9 @@ def explain(
     callback_dialled, callback_completed and callback_cancelled. `pause_on` may list the metrics
     that a pause stops.
     """
-    case = _case(file, at)
-    answer = answer_of(case)
+    case, answer = _answered(file, at)
     if html is not None:
-        from hub.proof_page import proof_page
-
-        try:
-            html.write_text(proof_page(case, answer, f"Clocks of {file.stem}"), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{html}: cannot be written: {error.strerror}") from error
+        _write(html, file, case, answer)
     if as_json:
         print_json(answer_form(case, answer))
         return
@@ -70,17 +69,29 @@ def explain(
     _conclude(answer, case, html)
 
 
-def _case(file: Path, at: str) -> Case:
+def _answered(file: Path, at: str) -> tuple[Case, Answer]:
     form = read_form(file)
     try:
-        calendar = form.get("calendar")
         asked: datetime | None = None
         if at:
-            tz = BusinessCalendar.from_dict(calendar or {}).rules.tz
+            tz = BusinessCalendar.from_dict(form.get("calendar") or {}).rules.tz
             asked = read_instant(at, tz)
-        return read_case(form, asked)
+        case = read_case(form, asked)
+        return case, answer_of(case)
     except (InputError, CalendarError) as error:
         raise type(error)(f"{file}: {error}", **error.details) from error
+
+
+def _write(page: Path, file: Path, case: Case, answer: Answer) -> None:
+    from hub.proof_page import proof_page
+
+    text = proof_page(case, answer, f"Clocks of {file.stem}")
+    try:
+        if page.exists() and page.samefile(file):
+            raise InputError(f"{page}: is the file that is explained: name another for the page")
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{page}: cannot be written: {error.strerror}") from error
 
 
 def _conclude(answer: Answer, case: Case, html: Path | None) -> None:
@@ -113,9 +124,17 @@ def _show(metric: Metric, cycle: ClockAnswer, case: Case) -> None:
                 show_hours(part.counted) if part.counted else "-",
                 f"{part.why} {part.note}".rstrip(),
             )
-            for part in cycle.proof
+            for part in _ends(cycle.proof)
         ),
     )
+    if (more := len(cycle.proof) - MOST_SHOWN) > 0:
+        say(f"{more} stretches in the middle are not shown: `--json` and `--html` have them all")
+
+
+def _ends(proof: Sequence[Stretch]) -> Sequence[Stretch]:
+    """Return the first and the last stretches of a long proof."""
+    half = MOST_SHOWN // 2
+    return proof if len(proof) <= MOST_SHOWN else (*proof[:half], *proof[-half:])
 
 
 def _local(at: datetime, case: Case) -> str:

@@ -82,6 +82,12 @@ def test_people_read_the_hours_in_a_table(office: str) -> None:
         (("add", "2026-03-27T16:00", "soon"), "no duration"),
         (("show", "27/3"), "is no date"),
         (("add", "2026-03-27T16:00", "2h", "--file", "missing.yaml"), "missing.yaml"),
+        (("add", "0001-01-01T00:00", "1h"), "give a time from 1800 to 2199"),
+        (("add", "9999-12-31T23:59-10:00", "1h"), "give a time from 1800 to 2199"),
+        (("add", "2026-04-02T15:00", "99999999999999d"), "too long"),
+        (("show", "0001-01-01"), "give another date"),
+        (("show", "9999-12-30"), "give another date"),
+        (("show", "2199-12-30", "--days", "2"), "give another date"),
     ],
 )
 def test_what_is_wrong_is_said(words: tuple[str, ...], named: str) -> None:
@@ -91,6 +97,11 @@ def test_what_is_wrong_is_said(words: tuple[str, ...], named: str) -> None:
 
 
 def test_a_wrong_calendar_is_refused_with_its_file_and_field(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("tz: UTC\nhours: 24/7\ntz: UTC")
+    assert f"{file}, line 3: `tz` is here twice" in str(
+        refusal("calendar", "show", "-f", str(file))
+    )
     file = tmp_path / "c.json"
     file.write_text('{"tz": "UTC", "hours": {"funday": []}}')
     error = refusal("calendar", "show", "--file", str(file))

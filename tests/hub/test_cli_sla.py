@@ -1,6 +1,7 @@
 """`flowhub sla explain`: the proof of a deadline, for people, programs and browsers."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -9,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.cli.main import app
-from support.errors import FlowHubError
+from support.errors import FlowHubError, InputError
+from support.proof import Why
 
 CASE = """
 calendar:
@@ -100,6 +102,26 @@ def test_people_read_it_as_text(case: Path) -> None:
         ("calendar:", "calender:", "calendar"),
         ("at: 2026-03-30T11:00:00+02:00\n", "pause_on: [sleep]\nat: 2026-03-30\n", "as_of"),
         ("targets:", "pause_on: [sleep]\ntargets:", "pause_on"),
+        ("targets:", "pause_on: [{}]\ntargets:", "pause_on"),
+        ("targets:", "pauses_on: []\ntargets:", "`pauses_on` is unknown: did you mean `pause_on`?"),
+        ("targets:", "colour: red\ntargets:", "`colour` is unknown: use calendar, targets"),
+        ("type: paused", "typ: paused", "`events[1].typ` is unknown: did you mean `type`?"),
+        ("type: paused", "type: paused, automatic: true", "`events[1].automatic` is unknown"),
+        ("first_response_s: 3600", "first_response_s: 9000000000", "case>.yaml: calendars reckon"),
+        ("type: paused", "type: [created]", "events[1].type"),
+        ("type: paused", "type: {}", "events[1].type"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-02-30T01:00:00+01:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-03-29T25:00:00+01:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 0000-03-29T01:00:00+01:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 2026-03-29T01:00:00+99:00", "events[1].at"),
+        ("at: 2026-03-29T01:00:00+01:00", "at: 0001-01-01T00:00:00+02:00", "events[1].at"),
+        ("at: 2026-03-30T11:00:00+02:00", "at: 9999-12-31T23:59:59-05:00", "`as_of`"),
+        ("at: 2026-03-30T11:00:00+02:00", "at: 0001-01-01T00:00:00Z", "1800 to 2199"),
+        ("2026-03-30: [[", "2026-02-30: [[", "'2026-02-30' for a date"),
+        ("first_response_s: 3600", "first_response_s: " + "9" * 5000, "line 6: "),
+        ("targets: {", "targets: {resolution_s: 1, ", "line 6: `resolution_s` is here twice"),
+        ("at: 2026-03-30T11:00:00+02:00", "at: " + "[" * 5000, "nested too deeply"),
+        ("targets: {", "targets: &t {a: *t, ", "line 6: this is not YAML: aliases"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(case: Path, old: str, new: str, named: str) -> None:
@@ -108,3 +130,46 @@ def test_what_is_wrong_is_said_with_its_place(case: Path, old: str, new: str, na
     assert isinstance(error, FlowHubError)
     assert str(case) in str(error)
     assert named in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < 400
+
+
+def test_a_time_to_look_that_calendars_do_not_reach_is_refused(case: Path) -> None:
+    for at in ("0001-01-01T00:00", "9999-12-31T23:59-10:00"):
+        error = CliRunner().invoke(app, ["sla", "explain", str(case), "--at", at]).exception
+        assert isinstance(error, InputError)
+        assert "give a time from 1800 to 2199" in str(error)
+
+
+def test_what_a_case_is_to_give_and_where_it_is_from_may_stand_in_it(case: Path) -> None:
+    about = "id: one\ntags: [dst]\nnote: x\nsource: y\nwhy: z\nexpect: {}\nsource_expect: {}\n"
+    case.write_text(about + CASE.replace("type: paused", "type: paused, note: lunch"))
+    assert explained(case)["resolution"]["elapsed_s"] == 4 * 3600
+
+
+def test_the_page_never_takes_the_place_of_the_case(case: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.html"
+    link.symlink_to(case)
+    for page in (case, link):
+        words = ["sla", "explain", str(case), "--html", str(page)]
+        error = CliRunner().invoke(app, words).exception
+        assert isinstance(error, InputError)
+        assert "name another" in str(error)
+        assert case.read_text() == CASE
+
+
+def test_a_proof_over_centuries_takes_seconds_and_people_are_shown_its_ends(case: Path) -> None:
+    case.write_text(CASE.replace("at: 2026-03-30T11", "at: 2199-12-30T11"))
+    began = time.process_time()
+    shown = CliRunner().invoke(app, ["sla", "explain", str(case)]).stdout
+    whole = explained(case)["resolution"]["segments"]
+    assert time.process_time() - began < 10
+    assert len(whole) > 30_000
+    assert f"{len(whole) - 400} stretches in the middle are not shown" in shown
+    assert "as of Mon 2199-12-30 10:00" in shown
+
+
+def test_the_page_has_a_colour_for_every_reason(case: Path, tmp_path: Path) -> None:
+    page = tmp_path / "proof.html"
+    explained(case, "--html", str(page))
+    assert [why for why in Why if f"--{why}: #" not in page.read_text()] == []

@@ -61,7 +61,7 @@ policies:
         ("{id: rest,", "{id: rest, ladder: [1.0, 0.5],", "must rise"),
         ("{id: rest,", "{id: rest, colour: red,", "colour"),
         ("priority: [high]", "priority: [highest]", "priority"),
-        ("office: c", "office: [c", "cannot be read"),
+        ("office: c", "office: [c", "not YAML"),
         ("{id: rest,", "{id: rest, ladder: [30m],", "is no rung"),
         ("{id: rest,", "{id: rest, ladder: [0],", "more than 0"),
         ("{id: rest,", "{id: rest, ladder: [+1h, +1h],", "must rise"),
@@ -111,7 +111,27 @@ policies:
         ("resolution: 2h", "resolution: soon", 11, "duration"),
         ("resolution: 4h", "resolution: {in: 4h, calendar: d}", 15, "'d'"),
         ("id: rest", "id: high", 12, r"twice: give each its own id \(line 7\)"),
-        ("office: c", "office: [c", 6, "cannot be read"),
+        ("office: c", "office: [c", 6, "not YAML"),
+        ("office: c", "office: c\noffice: c", 6, "`office` is here twice: keep one"),
+        ("resolution: 4h", "resolution: 4h\n      resolution: 9h", 16, "twice: keep one"),
+        ("office: c", "office: c\npolicies: []", 7, "`policies` is here twice"),
+        ("office: c", "office: " + "[" * 5000, 1, "nested too deeply"),
+        ("office: c", "office: &o [*o]", 5, "aliases"),
+        ("resolution: 4h", "resolution: " + "9" * 5000, 15, "is not a value: put it in quotes"),
+        ("resolution: 4h", "resolution: 0x" + "f" * 5000, 15, "more than 300 digits"),
+        ("resolution: 4h", "resolution: 99999999999999d", 15, "too long"),
+        ("resolution: 4h", f"resolution: {'9' * 400}d", 15, "too long"),
+        ("resolution: 4h", "resolution: 2026-02-30", 15, "no duration"),
+        ("office: c", "office: !!timestamp x", 5, "is not a value"),
+        ("office: c", "office: !!bool maybe", 5, "is not a value"),
+        ("office: c", "office: !!binary aGk=", 5, "is not a value"),
+        ("office: c", "office: c\0", 1, "not YAML"),
+        (
+            "hours: 24/7",
+            "hours: 24/7\n    public_holidays: {country: DE, subdivision: {}}",
+            5,
+            "code",
+        ),
     ],
 )
 def test_a_wrong_policy_is_refused_with_its_line(
@@ -122,6 +142,97 @@ def test_a_wrong_policy_is_refused_with_its_line(
     with pytest.raises(PolicyError, match=named) as refused:
         load_policies(bad)
     assert f"bad.yaml, line {line}: " in str(refused.value)
+
+
+RARE = """calendars:
+  c: {tz: UTC, hours: 24/7}
+  never: {tz: UTC, hours: {}}
+  rare: {tz: UTC, hours: {mon: [["08:00", "08:10"]]}}
+  past: {tz: UTC, hours: {}, overrides: {2020-01-01: [["08:00", "18:00"]]}}
+office: c
+policies:
+  - id: all
+    calendar: c
+    targets:
+      first_response: 1h
+      resolution: 4h
+    ack_lapse: 1h
+    ladder:
+      - 0.5
+      - 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "named"),
+    [
+        ("office: c", "office: never", 6, "'never' does not open"),
+        ("    calendar: c", "    calendar: never", 9, "does not open"),
+        ("    calendar: c", "    calendar: past", 9, "does not open"),
+        ("resolution: 4h", "resolution: {in: 4h, calendar: never}", 12, "does not open"),
+        ("resolution: 4h", "resolution: 3651d", 12, "at most 3650d"),
+        ("resolution: 4h", "resolution: 500000000d", 12, "at most 3650d"),
+        ("resolution: 4h", "resolution: {in: 300d, calendar: rare}", 12, "opens too seldom"),
+        ("ack_lapse: 1h", "ack_lapse: 3651d", 13, "at most 3650d"),
+        ("- 1.0", "- +3651d", 16, "at most 3650d"),
+        ("- 0.5", "- -3651d", 15, "at most 3650d"),
+        ("- 1.0", "- {at: 1.0, repeat: {every: 100d, times: 37}}", 16, "repeat it sooner"),
+        (
+            "resolution: 4h\n    ack_lapse: 1h\n    ladder:\n      - 0.5\n      - 1.0",
+            "resolution: 3650d\n    ladder:\n      - 1.0\n      - 100",
+            15,
+            "never falls due",
+        ),
+        ("- 1.0", "- +0m", 16, r"\+0m is the due itself: write 1.0"),
+        ("ack_lapse: 1h", "ack_lapse: 0h", 13, "0 is no time to wait"),
+    ],
+)
+def test_what_could_never_fall_due_is_refused_with_its_line(
+    tmp_path: Path, before: str, after: str, line: int, named: str
+) -> None:
+    file = tmp_path / "rare.yaml"
+    file.write_text(RARE)
+    load_policies(file)
+    assert before in RARE
+    file.write_text(RARE.replace(before, after))
+    with pytest.raises(PolicyError, match=named) as refused:
+        load_policies(file)
+    assert f"rare.yaml, line {line}: " in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("- 0.5\n      - 1.0", "7", "`policies.0.ladder` must be a list"),
+        ("calendar: c", "calendr: c", "`policies.0.calendar` is missing"),
+        ("ack_lapse", "ack_laps", "did you mean `ack_lapse`?"),
+        ("resolution: 4h", "resolution: {}", "`policies.0.targets.resolution.in` is missing"),
+        ("resolution: 4h", "repair: 4h", "'repair' is not possible: use 'first_response',"),
+        ("ack_lapse: 1h", "ack_lapse:", "it is blank: write a duration"),
+        ("- 1.0", "- {at: 1.0, repeat: {every: 1h, times: 0}}", "must be at least 1"),
+        ("- 1.0", "- {at: 1.0, repeat: {every: 1h, times: 1.5}}", "must be a whole number"),
+        ("id: all", "id: 7", "must be text"),
+        ("id: all", "id: all\n    when: [x]", "`policies.0.when` must be a mapping"),
+        (RARE, "- 1", "the file must be a mapping"),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_plain_words(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    file = tmp_path / "rare.yaml"
+    assert before in RARE
+    file.write_text(RARE.replace(before, after))
+    with pytest.raises(PolicyError) as refused:
+        load_policies(file)
+    assert said in str(refused.value)
+    assert "Input" not in str(refused.value)
+
+
+def test_a_kept_book_is_read_though_its_calendar_never_opens() -> None:
+    policy = {"id": "all", "calendar": "c", "targets": {"resolution": "9999d"}}
+    calendars = {"c": {"tz": "UTC", "hours": {}}}
+    form = json.dumps({"calendars": calendars, "office": "c", "policies": [policy]})
+    assert len(read_policies(form).policies) == 1
 
 
 def test_a_policy_that_can_never_match_is_refused_with_both_lines(tmp_path: Path) -> None:

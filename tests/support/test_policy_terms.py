@@ -13,6 +13,7 @@ from support.errors import InputError
 from support.marks import Mark, MarkKind
 from support.model import Channel, EventKind, Opening, Priority, TicketStatus
 from support.policy import Conditions, Metric, OnChange, OnReopen, PolicyBook, Terms
+from support.proof import Why, derivations, proof_of
 from support.sla import Clock, ClockState, compute
 from tests.support.deciding import CUSTOMER, MONDAY, Desk, action, created, event
 
@@ -65,6 +66,30 @@ def test_a_change_of_policy_carries_or_restarts(how: OnChange, consumed: timedel
     [clock] = of(FIRST, marks, T0 + 5 * HOUR, policies)
     assert clock.consumed == consumed
     assert clock.consumed == sum((s.counted(T0 + 5 * HOUR) for s in clock.segments), 0 * HOUR)
+
+
+def test_the_time_before_a_restart_says_so_in_the_proof() -> None:
+    again = terms("other", on_change=OnChange.RESTART, when=Conditions(tiers=frozenset("x")))
+    marks = begun(
+        status(1, TicketStatus.RESOLVED),
+        status(2, TicketStatus.OPEN),
+        Mark(T0 + 3 * HOUR, MarkKind.TERMS, terms="other"),
+        status(4, TicketStatus.WAITING_CUSTOMER),
+    )
+    [clock] = of(RESOLUTION, marks, T0 + 6 * HOUR, book(again, terms()))
+    proof = proof_of(clock, marks, T0 + 6 * HOUR)
+    assert [(part.why, part.end) for part in proof] == [
+        (Why.RESTARTED, T0 + 3 * HOUR),
+        (Why.COUNTED, T0 + 4 * HOUR),
+        (Why.PAUSED, T0 + 6 * HOUR),
+    ]
+    assert derivations((), (clock,), marks, T0 + 6 * HOUR)[RESOLUTION, 0].proof == proof
+    held = [*marks[:-2], status(2, TicketStatus.WAITING_CUSTOMER), marks[-2]]
+    [clock] = of(RESOLUTION, held, T0 + 6 * HOUR, book(again, terms()))
+    assert [(part.why, part.end) for part in proof_of(clock, held, T0 + 6 * HOUR)] == [
+        (Why.RESTARTED, T0 + 3 * HOUR),
+        (Why.PAUSED, T0 + 6 * HOUR),
+    ]
 
 
 @pytest.mark.parametrize(

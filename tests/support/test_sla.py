@@ -186,19 +186,57 @@ def test_fractions_fall_due_in_order_and_consumed_time_proves_them(
             )
 
 
-@pytest.mark.parametrize(
-    ("kinds", "state"),
-    [(("paused", "resumed"), ClockState.RUNNING), (("resumed", "paused"), ClockState.HELD)],
-)
-def test_events_of_a_case_at_one_instant_count_in_the_order_of_its_list(
-    kinds: tuple[str, str], state: ClockState
-) -> None:
-    instant = T0.isoformat()
-    events = [{"at": instant, "type": kind} for kind in ("created", *kinds)]
+def told(metric: Metric, *kinds: str | tuple[str, int]) -> Any:
+    """Form of the clock of `metric`, aimed at two hours, ten hours after kinds at minutes."""
+    listed = [kind if isinstance(kind, tuple) else (kind, 0) for kind in ("created", *kinds)]
     form = {
         "calendar": {"tz": "UTC", "hours": "24/7"},
-        "targets": {"resolution_s": 3600},
-        "events": events,
+        "targets": {f"{metric}_s": 7200},
+        "events": [
+            {"at": (T0 + timedelta(minutes=at)).isoformat(), "type": kind} for kind, at in listed
+        ],
+    }
+    case = read_case(form, T0 + 10 * HOUR)
+    return answer_form(case, answer_of(case))[str(metric)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "kinds", "state"),
+    [
+        (Metric.RESOLUTION, ("paused", "resumed"), "running"),
+        (Metric.RESOLUTION, ("resumed", "paused"), "held"),
+        (Metric.NEXT_RESPONSE, ("customer_reply", "agent_reply"), "idle"),
+        (Metric.NEXT_RESPONSE, ("agent_reply", "customer_reply"), "running"),
+        (Metric.CALLBACK, ("callback_requested", "callback_cancelled"), "void"),
+        (Metric.CALLBACK, ("callback_cancelled", "callback_requested"), "running"),
+        (Metric.PERIODIC_UPDATE, ("resolved", "agent_reply"), "idle"),
+        (Metric.PERIODIC_UPDATE, ("agent_reply", "resolved"), "met"),
+    ],
+)
+def test_events_of_a_case_at_one_instant_count_in_the_order_of_its_list(
+    metric: Metric, kinds: tuple[str, ...], state: str
+) -> None:
+    assert told(metric, *kinds)["state"] == state
+
+
+def test_nothing_in_a_case_comes_before_its_creation_at_the_same_instant() -> None:
+    form = {
+        "calendar": {"tz": "UTC", "hours": "24/7"},
+        "targets": {"first_response_s": 7200},
+        "events": [{"at": T0.isoformat(), "type": kind} for kind in ("agent_reply", "created")],
     }
     case = read_case(form, T0 + HOUR)
-    assert [clock.state for clock in compute(case.marks, case.book, case.at)] == [state]
+    assert answer_form(case, answer_of(case))["first_response"]["state"] == "met"
+
+
+@pytest.mark.parametrize("kind", ["paused", "resumed"])
+@pytest.mark.parametrize("end", ["resolved", "closed"])
+def test_a_pause_after_the_end_changes_nothing_until_the_ticket_is_reopened(
+    kind: str, end: str
+) -> None:
+    ended = told(Metric.RESOLUTION, (end, 30), (kind, 60))
+    assert (ended["state"], ended["elapsed_s"]) == ("met", 1800)
+    again = told(Metric.RESOLUTION, (end, 30), (kind, 60), ("reopened", 90), ("paused", 100))
+    assert (again["state"], again["elapsed_s"]) == ("held", 40 * 60)
+    waiting = told(Metric.FIRST_RESPONSE, (end, 30), (kind, 60))
+    assert (waiting["state"], waiting["elapsed_s"]) == ("held", 1800)
