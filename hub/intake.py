@@ -141,6 +141,8 @@ class Gateway:
         else:
             event = await self._drafts.command(tenant, ticket_id, what, origin)
         start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        if event.kind is EventKind.CUSTOMER_MESSAGE and await self._after_close(start, event):
+            return
         try:
             await self._signal(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
@@ -152,6 +154,26 @@ class Gateway:
             await self._signal(
                 await self._continued(start), event, WorkflowIDReusePolicy.ALLOW_DUPLICATE
             )
+
+    async def _after_close(self, start: TicketStart, event: TicketEvent) -> bool:
+        """Deliver a message to a ticket that the ledger has as closed; say whether it has.
+
+        Temporal forgets a closed run in time, so a start would not be refused. A run that works
+        gets the message: it may be about to reopen the ticket.
+        """
+        async with self._pool.connection() as conn:
+            found = await ledger.snapshot(conn, tenant=start.tenant, ticket_id=start.ticket_id)
+        if found is None or found.status != TicketStatus.CLOSED:
+            return False
+        handle = self._client.get_workflow_handle(workflow_id(start.tenant, start.ticket_id))
+        try:
+            await handle.signal(TicketWorkflow.deliver, event)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            if await self._first_result(start, event) is None:
+                await self._follow_up(start, event)
+        return True
 
     async def retry(self, tenant: str, ticket_id: str) -> tuple[str, ...]:
         """Try again what is parked on a ticket; return what that is."""

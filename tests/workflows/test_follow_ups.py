@@ -3,10 +3,11 @@
 import asyncio
 
 from activities.messages import EventResult
-from hub.intake import Command, NewTicket
-from store import chronicle
+from hub.intake import Command, NewTicket, Origin
+from store import chronicle, ledger
 from support.model import EventKind, workflow_id
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk
+from tests.waiting import eventually
 
 BACK = Command(EventKind.CUSTOMER_MESSAGE, text="It is back")
 
@@ -91,3 +92,50 @@ async def test_where_the_follow_up_is_closed_it_goes_on_from_there(desk: Running
     assert {result.ticket_id for result in results} == {second}
     assert await messages_of(desk, second) == ["m-2", "m-3"]
     assert await write(desk, "m-2") == results[0]
+
+
+async def forget_run(desk: RunningDesk) -> None:
+    """Make the closed ticket T-1 one that Temporal knows nothing of, as after the retention: T-0.
+
+    Deleting a run takes the server up to a minute.
+    """
+    async with desk.pool.connection() as conn:
+        for table in ("messages", "events", "decisions", "tickets"):
+            await conn.execute(
+                f"update {table} set ticket_id = 'T-0' where tenant = %s and ticket_id = 'T-1'",  # noqa: S608
+                (desk.tenant,),
+            )
+
+
+async def stream(desk: RunningDesk, what: Command, event_id: str, ticket_id: str = "T-1") -> str:
+    """Stream an event; returns what became of it."""
+    origin = Origin(CUSTOMER, "import", event_id)
+    await desk.gateway.stream(desk.tenant, ticket_id, what, origin)
+
+    async def decided() -> tuple[ledger.Outcome, ...]:
+        async with desk.pool.connection() as conn:
+            return await ledger.outcomes(conn, tenant=desk.tenant, events=[(ticket_id, event_id)])
+
+    return (await eventually(decided))[0].outcome
+
+
+async def test_a_streamed_message_is_followed_up_also_after_the_retention(
+    desk: RunningDesk,
+) -> None:
+    await closed_ticket(desk)
+    await forget_run(desk)
+    for event_id in ("m-1", "m-2", "m-1"):
+        assert await stream(desk, BACK, event_id, "T-0") == "accepted"
+    (followed_by,) = await follow_ups(desk)
+    assert await messages_of(desk, followed_by) == ["m-1", "m-2"]
+
+
+async def test_a_message_streamed_behind_a_reopen_stays_with_its_ticket(
+    desk: RunningDesk,
+) -> None:
+    await closed_ticket(desk)
+    reopen = Origin(KIM, "import", "r-1")
+    await desk.gateway.stream(desk.tenant, "T-1", Command(EventKind.REOPEN), reopen)
+    assert await stream(desk, BACK, "m-1") == "accepted"
+    assert await messages_of(desk, "T-1") == ["m-1"]
+    assert not await follow_ups(desk)
