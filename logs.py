@@ -3,10 +3,18 @@
 import logging
 import sys
 from collections.abc import MutableMapping
+from functools import cache
 from typing import Any
 
 import structlog
 from temporalio import activity, workflow
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 
 def _bind_temporal(
@@ -26,6 +34,17 @@ def _bind_temporal(
         event.setdefault("activity", about.activity_type)
         event.setdefault("attempt", about.attempt)
     return event
+
+
+@cache
+def _forward_core() -> None:
+    """Let what the SDK's core says come out with the rest: it would write to standard output."""
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
+    told = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding
+    )
+    runtime = Runtime(telemetry=TelemetryConfig(logging=told))
+    Runtime.set_default(runtime, error_if_already_set=False)
 
 
 def configure(level: str = "INFO") -> None:
@@ -60,6 +79,7 @@ def configure(level: str = "INFO") -> None:
             foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer()
         )
     )
+    _forward_core()
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)

@@ -20,7 +20,7 @@ from support.actions import AutoMessage, EffectKind, Outside
 from support.corrections import CorrectionKind
 from support.deadlines import named, upcoming
 from support.decision import Deadline, Decision, Request, decide
-from support.errors import EventIdReusedError, FlowHubError, InputError, LedgerError
+from support.errors import FlowHubError, InputError, LedgerError
 from support.model import TicketEvent
 from support.needs import RuleAction
 from support.policy import PolicyBook
@@ -339,15 +339,9 @@ async def _unbegun(conn: Connection, asked: DecideInput) -> tuple[EffectRef, ...
 def _first_result(asked: DecideInput, found: ledger.Found, result: EventResult) -> EventResult:
     """Return the first result of a repeat, or a refusal where it is another event."""
     event = asked.event
-    if event is None or (str(event.kind), event.message_ref) == (
-        found.event_kind,
-        found.event_ref,
-    ):
+    error = records.reused(event, found.first_event) if event is not None else None
+    if event is None or error is None:
         return result
-    error = EventIdReusedError(
-        f"event id {event.event_id} was a {found.event_kind} with other content: "
-        "give a new event its own id"
-    )
     return records.refused_result(asked, event, _state_of(found), error)
 
 

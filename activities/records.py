@@ -24,8 +24,8 @@ from support.actions import ActionRecord, Effect
 from support.corrections import Correction
 from support.deadlines import Due
 from support.decision import Decision
-from support.errors import FlowHubError
-from support.model import TicketEvent
+from support.errors import EventIdReusedError, FlowHubError
+from support.model import TicketEvent, said
 from support.needs import RuleTrace
 from support.proof import stretch_form
 from support.sla import Clock, Segment
@@ -62,6 +62,22 @@ def state_from_json(text: str) -> TicketState:
 def result_from(kept: Mapping[str, Any]) -> EventResult:
     """Read the result of an event that the ledger kept."""
     return _RESULT.validate_python(kept)
+
+
+def event_from_json(text: str) -> TicketEvent:
+    """Read an event that the ledger kept."""
+    return _EVENT.validate_json(text)
+
+
+def reused(event: TicketEvent, first: str) -> EventIdReusedError | None:
+    """Return the refusal of `event` if other content came first under its id, kept as `first`."""
+    kept = event_from_json(first)
+    if said(kept) == said(event):
+        return None
+    return EventIdReusedError(
+        f"event id {event.event_id} was a {kept.kind} with other content: "
+        "give a new event its own id"
+    )
 
 
 def verdict_from(kept: Mapping[str, Any]) -> Verdict:

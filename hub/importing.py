@@ -11,13 +11,14 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from activities.records import event_from_json
 from hub.drafts import Command, NewTicket, Origin
 from hub.intake import Gateway
 from hub.web.forms import EventForm, NewTicketForm
 from store import ledger
 from store.pool import Pool
-from support.errors import InputError
-from support.model import EventKind, checked_id
+from support.errors import EventIdReusedError, InputError
+from support.model import EventKind, checked_id, fingerprint
 
 _IN_FLIGHT = 32
 _TELL_EVERY_S = 2.0
@@ -62,7 +63,8 @@ async def import_lines(
 ) -> Imported:
     """Stream every usable line in the order of the file, one ticket's events one after another."""
     checked_id(tenant, "tenant")
-    sent: list[tuple[str, str]] = []
+    sent: list[_Sent] = []
+    refusals: list[tuple[str, str, str]] = []
     unusable: list[tuple[int, str]] = []
     number, told_at = 0, time.monotonic()
     by_ticket: dict[str, list[tuple[int, _Line]]] = {}
@@ -81,8 +83,10 @@ async def import_lines(
             for at_line, line in events:
                 try:
                     what, origin = _parts(line)
-                    await gateway.stream(tenant, ticket_id, what, origin)
-                    sent.append((ticket_id, line.event_id))
+                    event = await gateway.stream(tenant, ticket_id, what, origin)
+                    sent.append(_Sent(ticket_id, line.event_id, fingerprint(event)))
+                except EventIdReusedError as error:
+                    refusals.append((ticket_id, line.event_id, str(error)))
                 except InputError as error:
                     unusable.append((at_line, str(error)))
                 if time.monotonic() - told_at > _TELL_EVERY_S:
@@ -90,29 +94,54 @@ async def import_lines(
                     progress(f"  {len(sent)} of {number} lines sent ...")
 
     await asyncio.gather(*(one(ticket_id, events) for ticket_id, events in by_ticket.items()))
-    found = await _outcomes(pool, tenant, sent, wait_s)
-    refusals = [o for o in found if o.outcome == "refused"]
+    found = await _outcomes(pool, tenant, {each.key for each in sent}, wait_s)
+    distinct = sorted(set(sent))
+    decided = [each for each in distinct if each.key in found]
+    judged = [(each, _refusal(each, found[each.key])) for each in decided]
+    refusals += [(*each.key, why) for each, why in judged if why is not None]
     return Imported(
         lines=number,
-        accepted=len(found) - len(refusals),
+        accepted=sum(why is None for _, why in judged),
         refused=len(refusals),
-        repeated=len(sent) - len(set(sent)),
-        undecided=len(set(sent)) - len(found),
+        repeated=len(sent) - len(distinct),
+        undecided=len(distinct) - len(decided),
         unusable=tuple(sorted(unusable)[:_SHOWN]),
-        refusals=tuple((o.ticket_id, o.event_id, o.why) for o in refusals[:_SHOWN]),
+        refusals=tuple(sorted(refusals)[:_SHOWN]),
     )
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Sent:
+    """An event that was sent, and what it said."""
+
+    ticket_id: str
+    event_id: str
+    content: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names the event."""
+        return (self.ticket_id, self.event_id)
+
+
+def _refusal(sent: _Sent, outcome: ledger.Outcome) -> str | None:
+    """Say why the event does not count; None: it does."""
+    first = event_from_json(outcome.event)
+    if fingerprint(first) != sent.content:
+        return f"event id {sent.event_id} was a {first.kind} with other content before"
+    return outcome.why if outcome.outcome == "refused" else None
+
+
 async def _outcomes(
-    pool: Pool, tenant: str, sent: list[tuple[str, str]], wait_s: float
-) -> tuple[ledger.Outcome, ...]:
+    pool: Pool, tenant: str, sent: set[tuple[str, str]], wait_s: float
+) -> dict[tuple[str, str], ledger.Outcome]:
     """Wait until the ledger has all that was sent, at most `wait_s`."""
     until = time.monotonic() + wait_s
     while True:
         async with pool.connection() as conn:
-            found = await ledger.outcomes(conn, tenant=tenant, events=sent)
-        if len(found) >= len(set(sent)) or time.monotonic() > until:
-            return found
+            found = await ledger.outcomes(conn, tenant=tenant, events=sorted(sent))
+        if len(found) >= len(sent) or time.monotonic() > until:
+            return {(o.ticket_id, o.event_id): o for o in found}
         await asyncio.sleep(0.2)
 
 

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import EventResult
-from activities.records import effect_ref, result_from
+from activities.records import effect_ref, result_from, reused
 from hub import follow_ups
 from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, taken, typed
 from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
@@ -34,6 +34,7 @@ from support.model import (
     EventKind,
     TicketEvent,
     TicketStatus,
+    fingerprint,
     workflow_id,
 )
 from support.transitions import refuse
@@ -127,10 +128,10 @@ class Gateway:
 
     async def stream(
         self, tenant: str, ticket_id: str, what: NewTicket | Command, origin: Origin
-    ) -> None:
+    ) -> TicketEvent:
         """Hand over an event without waiting for its result, which the ledger will have.
 
-        An event id is required: a stream repeats itself.
+        Returns what was sent. An event id is required: a stream repeats itself.
         """
         if not origin.event_id:
             raise InputError("an event of a stream needs its id: repeats are told by it")
@@ -142,18 +143,19 @@ class Gateway:
             event = await self._drafts.command(tenant, ticket_id, what, origin)
         start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
         if event.kind is EventKind.CUSTOMER_MESSAGE and await self._after_close(start, event):
-            return
+            return event
         try:
             await self._signal(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
             if await self._first_result(start, event) is not None:
-                return
+                return event
             if event.kind is EventKind.CUSTOMER_MESSAGE:
                 await self._follow_up(start, event)
-                return
+                return event
             await self._signal(
                 await self._continued(start), event, WorkflowIDReusePolicy.ALLOW_DUPLICATE
             )
+        return event
 
     async def _after_close(self, start: TicketStart, event: TicketEvent) -> bool:
         """Deliver a message to a ticket that the ledger has as closed; say whether it has.
@@ -241,11 +243,8 @@ class Gateway:
             )
         if kept is None:
             return None
-        if (kept.kind, kept.message_ref) != (str(event.kind), event.message_ref):
-            raise EventIdReusedError(
-                f"event id {event.event_id} was a {kept.kind} with other content: "
-                "give a new event its own id"
-            )
+        if (error := reused(event, kept.event)) is not None:
+            raise error
         return result_from(kept.result)
 
     async def _follow_up(self, closed: TicketStart, event: TicketEvent) -> EventResult:
@@ -345,7 +344,7 @@ async def _uncrowded(ask: Callable[[], Awaitable[EventResult]]) -> EventResult:
 
 def _update_id(event: TicketEvent) -> str:
     """Name an update by event and content: the server answers a repeat of it by itself."""
-    return f"{event.event_id}/{event.kind}/{event.message_ref}"
+    return f"{event.event_id}/{event.kind}/{fingerprint(event)}"
 
 
 def _summary(start: TicketStart, event: TicketEvent) -> str:

@@ -13,7 +13,7 @@ from store.pool import Connection
 _READ = """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
        t.policy_version, c.agent_id, c.units, a.presence = 'online' as owner_available,
-       e.result as repeated, e.kind as event_kind, e.message_ref as event_ref,
+       e.result as repeated, e.event::text as first_event,
        d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped,
        exists (select from parkings as p
@@ -43,7 +43,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the ledger knows before a decision. `repeated` is the first result of the event."""
+    """What the ledger knows before a decision.
+
+    `repeated` is the first result of the event id, `first_event` the JSON of what then came.
+    """
 
     state: str | None
     decision_seq: int
@@ -53,8 +56,7 @@ class Found:
     claim: Claim | None
     owner_available: bool
     repeated: Mapping[str, Any] | None
-    event_kind: str
-    event_ref: str
+    first_event: str
     decided: Mapping[str, Any] | None
     trigger_id: str
     automation_stopped: bool
@@ -92,8 +94,7 @@ async def read(
         claim=Claim(owner, row["units"], row["locked_until"]) if owner else None,
         owner_available=bool(row.get("owner_available")),
         repeated=row.get("repeated"),
-        event_kind=row.get("event_kind") or "",
-        event_ref=row.get("event_ref") or "",
+        first_event=row.get("first_event") or "",
         decided=row.get("decided"),
         trigger_id=row.get("trigger_id") or "",
         automation_stopped=bool(row.get("automation_stopped")),
@@ -294,10 +295,9 @@ async def parked(conn: Connection, *, tenant: str, limit: int = 500) -> tuple[Pa
 
 @dataclass(frozen=True, slots=True)
 class FirstResult:
-    """What an event was when it first came, and what became of it."""
+    """What came under an event id first, as JSON, and what became of it."""
 
-    kind: str
-    message_ref: str
+    event: str
     result: Mapping[str, Any]
 
 
@@ -307,7 +307,7 @@ async def first_result(
     """Return what became of an event when it was first decided, or None."""
     async with conn.cursor(row_factory=class_row(FirstResult)) as cursor:
         await cursor.execute(
-            "select kind, message_ref, result from events"
+            "select event::text as event, result from events"
             " where tenant = %s and ticket_id = %s and event_id = %s",
             (tenant, ticket_id, event_id),
         )
@@ -358,10 +358,11 @@ async def policies(conn: Connection, *, version: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one event."""
+    """What became of an event id; `event` is the JSON of what first came under it."""
 
     ticket_id: str
     event_id: str
+    event: str
     outcome: str
     why: str
 
@@ -373,7 +374,7 @@ async def outcomes(
     distinct = sorted(set(events))
     async with conn.cursor(row_factory=class_row(Outcome)) as cursor:
         await cursor.execute(
-            "select ticket_id, event_id, outcome,"
+            "select ticket_id, event_id, event::text as event, outcome,"
             "       coalesce(result -> 'refusal' ->> 'message', '') as why"
             "  from events join unnest(%s::text[], %s::text[]) as asked (ticket_id, event_id)"
             "       using (ticket_id, event_id)"

@@ -5,10 +5,11 @@ addresses are in the store and appear here only as a `message_ref`.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from support.errors import InputError
@@ -163,6 +164,28 @@ class TicketEvent:
     disposition: str = ""
     tags_added: tuple[str, ...] = ()
     tags_removed: tuple[str, ...] = ()
+
+
+def said(event: TicketEvent) -> TicketEvent:
+    """Return the event without when it came, by whom and by which way.
+
+    Two events with one id are the same event where this is equal, and else a mistake of the sender.
+    """
+    return replace(event, occurred_at=_EVER, received_at=_EVER, actor=_ANYBODY, source="")
+
+
+def fingerprint(event: TicketEvent) -> str:
+    """Return what `said` comes to, short: equal for repeats, different for other content."""
+    text = json.dumps(asdict(said(event)), sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_ANYBODY = Actor(ActorKind.SYSTEM, "")
 
 
 def checked_id(value: str, what: str) -> str:

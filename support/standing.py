@@ -12,12 +12,16 @@ from support.ticket import TicketState
 
 
 class SlaState(StrEnum):
-    """The one word on a ticket's clocks, worst first."""
+    """The one word on a ticket's clocks, worst first.
+
+    `missed`: none is unmet any more, but a target was not kept.
+    """
 
     BREACHED = "breached"
     BREACHED_HELD = "breached_held"
     RUNNING = "running"
     HELD = "held"
+    MISSED = "missed"
     MET = "met"
 
 
@@ -50,19 +54,25 @@ def standing(state: TicketState, clocks: Clocks, terms: Terms, at: datetime) -> 
         breached=breached,
         breached_held=state.active and past_held,
         escalation_due=due,
-        sla=_word(breached=past, held=past_held, running=bool(running), unmet=bool(unmet)),
+        sla=_word(
+            breached=past,
+            held=past_held,
+            running=bool(running),
+            over=SlaState.MISSED if state.missed else SlaState.MET,
+            unmet=bool(unmet),
+        ),
         next_due_at=min(running, default=None),
         lanes=_lanes(state, breached=breached, due=due),
     )
 
 
-def _word(*, breached: bool, held: bool, running: bool, unmet: bool) -> SlaState:
+def _word(*, breached: bool, held: bool, running: bool, unmet: bool, over: SlaState) -> SlaState:
     if breached:
         return SlaState.BREACHED
     if held:
         return SlaState.BREACHED_HELD
     if not unmet:
-        return SlaState.MET
+        return over
     return SlaState.RUNNING if running else SlaState.HELD
 
 

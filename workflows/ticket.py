@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         TicketStatus,
         checked_id,
         failure_id,
+        said,
     )
     from support.transitions import check
     from workflows.display import Display
@@ -73,7 +74,7 @@ class TicketWorkflow:
         self._taken = 0
         self._inbox: list[TicketEvent] = []
         self._aside = list(start.aside)
-        self._answers: dict[str, asyncio.Future[EventResult]] = {}
+        self._answers: dict[TicketEvent, asyncio.Future[EventResult]] = {}
         self._outside: dict[str, asyncio.Task[None]] = {}
         self._timer = DeadlineTimer(self._aim)
         self._display = Display(start)
@@ -154,9 +155,10 @@ class TicketWorkflow:
         return again
 
     def _enqueue(self, event: TicketEvent) -> "asyncio.Future[EventResult]":
-        answer = self._answers.get(event.event_id)
+        # Other content under the same id is another event, which `decide` refuses.
+        answer = self._answers.get(said(event))
         if answer is None:
-            answer = self._answers[event.event_id] = asyncio.Future()
+            answer = self._answers[said(event)] = asyncio.Future()
             self._inbox.append(event)
         return answer
 
@@ -212,7 +214,7 @@ class TicketWorkflow:
             self._answer(event, verdict.result)
 
     def _answer(self, event: TicketEvent, answer: EventResult | ApplicationError) -> None:
-        future = self._answers.pop(event.event_id, None)
+        future = self._answers.pop(said(event), None)
         if future is None:
             return
         if isinstance(answer, EventResult):

@@ -85,12 +85,15 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Try rules and policies on a log of the past: what would have been, and how early."""
+    import logs
     from hub.replay.page import write_html
     from hub.replay.report import Report
     from hub.replay.run import replay as run_replay
     from hub.replay.table import render_table
 
     settings = read_settings()
+    # Its servers are its own, and begin and end with it: what they warn of is no news.
+    logs.configure("ERROR")
 
     async def work() -> Report:
         with progress_bars() as progress:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,31 @@ async def test_a_file_of_events_is_imported_once(tmp_path: Path) -> None:
         assert (done["lines"], done["repeated"]) == (8, 1)
         assert (done["accepted"], done["refused"], done["undecided"]) == (2, 1, 0)
         assert [number for number, _ in done["unusable"]] == [4, 5, 7, 8]
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_an_imported_line_with_other_content_under_a_used_id_is_refused(
+    tmp_path: Path,
+) -> None:
+    opening = {"ticket_id": "I-2", "event_id": "e-1", "kind": "created", "subject": "From afar"}
+    note = {"ticket_id": "I-2", "event_id": "e-2", "kind": "note", "text": "seen"}
+    tag = {"ticket_id": "I-2", "event_id": "e-3", "kind": "tag", "tags_added": ["a"]}
+    file = tmp_path / "events.jsonl"
+
+    async def imported(*lines: Mapping[str, object]) -> dict[str, Any]:
+        file.write_text("\n".join(json.dumps(line) for line in lines))
+        done: dict[str, Any] = json.loads((await flowhub("import", str(file), "--json")).stdout)
+        return done
+
+    assert (await imported(opening, note, tag))["accepted"] == 3
+    again = await imported(
+        {**opening, "priority": "urgent"}, {**note, "text": "other"}, {**tag, "tags_added": ["b"]}
+    )
+    assert (again["accepted"], again["refused"], again["repeated"]) == (0, 3, 0)
+    assert {event_id for _, event_id, _ in again["refusals"]} == {"e-1", "e-2", "e-3"}
+    within = {"ticket_id": "I-2", "event_id": "e-4", "kind": "note"}
+    done = await imported({**within, "text": "one"}, {**within, "text": "another"})
+    assert (done["accepted"], done["refused"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

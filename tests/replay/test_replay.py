@@ -1,8 +1,12 @@
 """A whole replay: both engines decide alike, every row and event is accounted for."""
 
+import asyncio
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +51,26 @@ async def test_the_real_workflows_decide_as_the_pure_core(
             "select count(*) from pg_database where datname like 'flowhub_replay%'"
         ).fetchone()
     assert left == (0,)
+
+
+@pytest.mark.slow
+async def test_a_replay_of_real_workflows_prints_nothing_but_its_json(
+    tmp_path: Path, postgres_url: str, servers_dir: Path
+) -> None:
+    file = write_log(tmp_path / "log.csv.gz", life())
+    environment = {
+        **os.environ,
+        "FLOWHUB_DATABASE_URL": postgres_url,
+        "FLOWHUB_DATA_DIR": str(servers_dir),
+    }
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "hub.cli", "replay", str(file), "--engine", "temporal", "--json"],
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["tickets"]
 
 
 async def test_a_replay_gives_the_same_report_twice(tmp_path: Path) -> None:

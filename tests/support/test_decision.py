@@ -51,6 +51,16 @@ def test_steps_and_breach_fall_due_in_order_each_once() -> None:
     assert ticket.decisions[-1].standing.sla is SlaState.BREACHED
 
 
+def test_a_ticket_that_missed_a_target_is_not_called_met_when_all_is_over() -> None:
+    missed, kept = desk(), desk()
+    missed.pass_until(MONDAY + 9 * HOUR)
+    for ticket, at in ((missed, MONDAY + 10 * HOUR), (kept, MONDAY + HOUR)):
+        ticket.take(event(EventKind.REPLY, at))
+        ticket.take(event(EventKind.RESOLVE, at + MINUTE))
+    assert missed.decisions[-1].standing.sla is SlaState.MISSED
+    assert kept.decisions[-1].standing.sla is SlaState.MET
+
+
 def test_met_at_the_due_instant_is_in_time_and_a_second_later_is_a_breach() -> None:
     in_time, late = desk(), desk()
     at = MONDAY + 8 * HOUR

@@ -141,6 +141,35 @@ async def test_one_event_id_is_one_event(desk: RunningDesk) -> None:
         await do(desk, EventKind.NOTE, "e-2", "another text")
 
 
+async def test_one_event_id_is_one_event_also_where_it_has_no_text(desk: RunningDesk) -> None:
+    await create(desk)
+
+    async def priority(wanted: Priority) -> EventResult:
+        command = Command(EventKind.PRIORITY, priority=wanted)
+        return await desk.gateway.command(
+            desk.tenant, "T-1", command, actor=KIM, source="cli", event_id="p-1"
+        )
+
+    first = await priority(Priority.URGENT)
+    assert await priority(Priority.URGENT) == first
+    with pytest.raises(EventIdReusedError, match="was a priority"):
+        await priority(Priority.LOW)
+    other = NewTicket(subject="No sound", ticket_id="T-1", priority=Priority.HIGH)
+    with pytest.raises(EventIdReusedError, match="was a created"):
+        await desk.gateway.create(desk.tenant, other, actor=CUSTOMER, source="web", event_id="e-0")
+
+
+async def test_other_content_at_once_under_one_event_id_is_refused(desk: RunningDesk) -> None:
+    await create(desk)
+    texts = [f"text {number}" for number in range(6)]
+    answers = await asyncio.gather(
+        *(do(desk, EventKind.NOTE, "n-1", text) for text in texts), return_exceptions=True
+    )
+    accepted = [answer for answer in answers if isinstance(answer, EventResult)]
+    assert len(accepted) == 1
+    assert sum(isinstance(answer, EventIdReusedError) for answer in answers) == 5
+
+
 async def test_a_refused_text_is_not_sent_under_a_used_id(desk: RunningDesk) -> None:
     await create(desk)
     await do(desk, EventKind.RESOLVE)
