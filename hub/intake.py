@@ -1,8 +1,8 @@
 """The way in: text and people to the store first, then the event to the ticket's workflow."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from temporalio.client import (
@@ -15,23 +15,23 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.messages import DecideInput, EventResult
-from activities.records import effect_ref, event_row, result_from, reused
+from activities.messages import EventResult
+from activities.records import effect_ref, result_from, reused
+from hub import follow_ups
 from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, not_taken, taken, typed
 from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
-from store import effects, ledger, messages
+from store import effects, ledger
 from store.pool import Pool
 from support.errors import (
+    EventIdReusedError,
     InputError,
-    LedgerError,
     RuntimeUnavailableError,
+    TicketExistsError,
     UnknownTicketError,
 )
 from support.model import (
     Actor,
-    Channel,
     EventKind,
-    Priority,
     TicketEvent,
     TicketStatus,
     fingerprint,
@@ -143,6 +143,8 @@ class Gateway:
         else:
             event = await self._drafts.command(tenant, ticket_id, what, origin)
         start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        if event.kind is EventKind.CUSTOMER_MESSAGE and await self._after_close(start, event):
+            return event
         try:
             await self._signal(start, event, WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
@@ -155,6 +157,26 @@ class Gateway:
                 await self._continued(start), event, WorkflowIDReusePolicy.ALLOW_DUPLICATE
             )
         return event
+
+    async def _after_close(self, start: TicketStart, event: TicketEvent) -> bool:
+        """Deliver a message to a ticket that the ledger has as closed; say whether it has.
+
+        Temporal forgets a closed run in time, so a start would not be refused. A run that works
+        gets the message: it may be about to reopen the ticket.
+        """
+        async with self._pool.connection() as conn:
+            found = await ledger.snapshot(conn, tenant=start.tenant, ticket_id=start.ticket_id)
+        if found is None or found.status != TicketStatus.CLOSED:
+            return False
+        handle = self._client.get_workflow_handle(workflow_id(start.tenant, start.ticket_id))
+        try:
+            await handle.signal(TicketWorkflow.deliver, event)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            if await self._first_result(start, event) is None:
+                await self._follow_up(start, event)
+        return True
 
     async def retry(self, tenant: str, ticket_id: str) -> tuple[str, ...]:
         """Try again what is parked on a ticket; return what that is."""
@@ -227,53 +249,19 @@ class Gateway:
         return result_from(kept.result)
 
     async def _follow_up(self, closed: TicketStart, event: TicketEvent) -> EventResult:
-        """Bring a message that came after close to the ticket that follows up, or open one.
+        """Bring a message that came after close to the ticket that follows up, opened if need be.
 
         The closed ticket's ledger has the event with that result, so that a repeat gets it.
         """
-        async with self._pool.connection() as conn:
-            opening = await messages.opening_of(
-                conn, tenant=closed.tenant, ticket_id=closed.ticket_id
-            )
-            said = await messages.get(
-                conn,
-                tenant=closed.tenant,
-                ticket_id=closed.ticket_id,
-                message_ref=event.message_ref,
-            )
-        if opening is None or said is None:
-            raise LedgerError(f"the ledger has no opening or message of {closed.ticket_id}")
+        tenant, ticket_id = closed.tenant, closed.ticket_id
+        found = await follow_ups.find(self._pool, tenant, ticket_id, event)
+        if found.opening is not None:
+            # An id that something else has taken is no obstacle: the message goes there.
+            with suppress(TicketExistsError, EventIdReusedError):
+                await self.create_as(tenant, *found.opening)
         origin = Origin(event.actor, event.source, event.event_id, event.occurred_at)
-        if opening.follow_up:
-            again = Command(EventKind.CUSTOMER_MESSAGE, text=said.body)
-            result = await self.command_as(closed.tenant, opening.follow_up, again, origin)
-        else:
-            digest = hashlib.sha256(f"{closed.ticket_id}/{event.event_id}".encode()).hexdigest()
-            new = NewTicket(
-                subject=opening.subject,
-                body=said.body,
-                ticket_id=f"T-{digest[:12]}",
-                channel=Channel(opening.channel),
-                priority=Priority(opening.priority),
-                team=opening.team,
-                skills=tuple(opening.skills),
-                customer_id=opening.customer_id,
-                tier=opening.tier,
-                follow_up_of=closed.ticket_id,
-            )
-            result = await self.create_as(closed.tenant, new, origin)
-        asked = DecideInput(
-            tenant=closed.tenant,
-            ticket_id=closed.ticket_id,
-            workflow_id=workflow_id(closed.tenant, closed.ticket_id),
-            run_id="",
-            decision_seq=0,
-            now=event.received_at,
-            event=event,
-        )
-        row = replace(event_row(asked, event, result, event.occurred_at), decision_seq=None)
-        async with self._pool.connection() as conn:
-            await ledger.note_event(conn, row)
+        result = await self.command_as(tenant, found.ticket_id, found.message, origin)
+        await follow_ups.note(self._pool, tenant, ticket_id, event, result)
         return result
 
     async def _with_start(
