@@ -15,8 +15,9 @@ from typing import Any
 
 from support.calendar import BusinessCalendar
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
+from support.marks import moves
 from support.policy import Metric
-from support.sla import Clock, Clocks, ClockState, Mark, MarkKind
+from support.sla import Clock, Clocks, ClockState, Mark
 
 _NOTHING = timedelta(0)
 
@@ -119,8 +120,8 @@ def _moves(marks: Iterable[Mark], at: datetime) -> Sequence[tuple[datetime, Why]
     """From when on a clock that does not run is paused or resolved."""
     return [
         (mark.at, Why.PAUSED if mark.status.active else Why.RESOLVED)
-        for mark in sorted(marks, key=lambda mark: mark.at)
-        if mark.kind is MarkKind.STATUS and mark.status is not None and mark.at <= at
+        for mark in moves(marks, at)
+        if mark.status is not None
     ]
 
 
