@@ -94,8 +94,7 @@ def correct(
         return after, ()
     found: list[Correction] = []
     after = with_late_traits(after, event, at, book)
-    late = at < before.last_at
-    if late:
+    if at < before.last_at:
         placed = Correction(CorrectionKind.PLACED, event.event_id, before.last_at, at)
         found.append(placed)
         old = compute(before.marks, book, before.last_at)
@@ -109,8 +108,7 @@ def correct(
         for known, b in zip(after.breaches, breaches, strict=True)
         if b.withdrawn and not known.withdrawn
     )
-    after = replace(after, breaches=breaches)
-    return (_with_overlooked(after, book) if late else after), tuple(found)
+    return _with_overlooked(replace(after, breaches=breaches), book), tuple(found)
 
 
 def _numbers(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:

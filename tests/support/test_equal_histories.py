@@ -76,6 +76,19 @@ KINDS: list[tuple[EventKind, dict[str, Any]]] = [
 END = 3000
 
 
+def test_a_change_at_the_last_instant_does_not_hide_what_a_late_one_missed_before_it() -> None:
+    spam, high, low, resolve = (
+        at(90, EventKind.TAG, tags_added=("spam",)),
+        at(170, EventKind.PRIORITY, "1", priority=Priority.HIGH),
+        at(230, EventKind.PRIORITY, "2", priority=Priority.LOW),
+        at(230, EventKind.RESOLVE),
+    )
+    ordered, crossed = taken(spam, high, low, resolve), taken(spam, resolve, high, low)
+    for ticket in (ordered, crossed):
+        assert ticket.state is not None
+        assert [breach.metric for breach in ticket.state.missed] == [Metric.FIRST_RESPONSE]
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One event, the minutes by which it comes late, and its place among those that come then."""
