@@ -13,7 +13,7 @@ from enum import StrEnum
 from support.marks import Mark, MarkKind, in_order, priority_at, tags_at
 from support.model import EventKind, TicketEvent
 from support.policy import Metric, PolicyBook
-from support.sla import Breach, Clock, Clocks, compute, missed
+from support.sla import Breach, Clock, Clocks, breach_of, compute, missed, recorded
 from support.ticket import TicketState
 
 Exchange = tuple[Metric, int]
@@ -80,6 +80,7 @@ def with_late_traits(
 
 
 _CHOOSING = frozenset({MarkKind.PRIORITY, MarkKind.TAG, MarkKind.TERMS})
+_VOID = MarkKind.VOID
 
 
 def correct(
@@ -92,9 +93,8 @@ def correct(
     if at > before.last_at or not before.terms_key:
         return after, ()
     found: list[Correction] = []
-    late = at < before.last_at
-    if late:
-        after = with_late_traits(after, event, at, book)
+    after = with_late_traits(after, event, at, book)
+    if at < before.last_at:
         placed = Correction(CorrectionKind.PLACED, event.event_id, before.last_at, at)
         found.append(placed)
         old = compute(before.marks, book, before.last_at)
@@ -108,7 +108,7 @@ def correct(
         for known, b in zip(after.breaches, breaches, strict=True)
         if b.withdrawn and not known.withdrawn
     )
-    return replace(after, breaches=breaches), tuple(found)
+    return _with_overlooked(replace(after, breaches=breaches), book), tuple(found)
 
 
 def _numbers(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:
@@ -143,6 +143,20 @@ def _moved(
         if due != clock.due:
             metric = str(clock.metric)
             yield Correction(CorrectionKind.DEADLINE, event_id, clock.due, due, metric, key[1])
+
+
+def _with_overlooked(state: TicketState, book: PolicyBook) -> TicketState:
+    """Record what was missed and is not to be seen any more under later terms.
+
+    Had the late event been known, it would have been found before priority or tags changed.
+    """
+    for end in sorted({m.at for m in state.marks if m.kind in _CHOOSING}):
+        clocks = compute([m for m in state.marks if m.at < end or m.kind is _VOID], book, end)
+        for clock in clocks:
+            if clock.due is not None and clock.late(end) and not recorded(clock, state.breaches):
+                breach = breach_of(clock, max(clock.due, clock.terms_since))
+                state = replace(state, breaches=(*state.breaches, breach))
+    return state
 
 
 def _judged(breach: Breach, state: TicketState, book: PolicyBook, at: datetime) -> Breach:

@@ -111,7 +111,7 @@ class Decision:
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
     """Decide `request`. Raises InputError kinds for what is refused; then nothing has changed."""
     due, work = yield from _begin(request)
-    known = work.state
+    known = request.state if request.state is not None else work.state
     terms, clocks = _reckon(work, due)
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)

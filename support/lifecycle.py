@@ -11,17 +11,19 @@ from datetime import UTC, datetime, timedelta
 from support.errors import ImplausibleTimeError, InputError
 from support.escalation import Acknowledgement
 from support.marks import (
+    Given,
     Mark,
     MarkKind,
-    last_status,
-    next_after,
+    Waiting,
+    answered_before,
+    moves,
     priority_at,
-    status_at,
-    status_before,
+    reopened,
+    statuses_at,
     tags_at,
 )
 from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus, checked_tags
-from support.ticket import TicketState, Waiting
+from support.ticket import TicketState
 from support.transitions import ALLOWED, check, refuse
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -55,22 +57,32 @@ def nominal(state: TicketState | None, event: TicketEvent, now: datetime) -> dat
 
 
 def may_be_late(status: TicketStatus, last_at: datetime, event: TicketEvent, at: datetime) -> bool:
-    """Whether an event at `at` may count in the ticket's past, before `last_at`."""
+    """Whether an event at `at` is judged by the ticket's past, which goes up to `last_at`.
+
+    What a rule does comes after all that made it do so.
+    """
     if status is TicketStatus.CLOSED or event.kind is EventKind.USE_POLICIES:
         return False
-    return at < last_at
+    return at < last_at or (at == last_at and event.actor.kind is not ActorKind.RULE)
 
 
 def counts_at(state: TicketState, event: TicketEvent, at: datetime) -> datetime:
-    """Instant at which the event counts: `at`, or the last one where it was not possible at `at`.
+    """Instant at which the event counts: `at`, unless only now counts for it.
 
-    Raises TransitionRefusedError where it is possible at neither.
+    It has to be possible in a state that the ticket had at that instant. A late resume or reopen
+    always is: it ends what it finds where it belongs, also if that is only learned later. Raises
+    TransitionRefusedError.
     """
-    late = may_be_late(state.status, state.last_at, event, at)
-    if late and event.kind in ALLOWED[status_at(state.marks, at)]:
+    if not may_be_late(state.status, state.last_at, event, at):
+        check(state.status, event.kind)
+        return max(at, state.last_at)
+    late = at < state.last_at
+    if late and event.kind in (EventKind.RESUME, EventKind.REOPEN):
         return at
-    check(state.status, event.kind)
-    return max(at, state.last_at)
+    known = statuses_at(state.marks, at)
+    if not any(event.kind in ALLOWED[status] for status in known):
+        raise refuse(known[-1], event.kind, at=at if late else None)
+    return at
 
 
 def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> TicketState:
@@ -108,43 +120,49 @@ def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> Tic
     )
 
 
-def with_status(
+def _with_move(
     state: TicketState,
-    status: TicketStatus,
+    event: TicketEvent,
     at: datetime,
-    ref: str,
+    status: TicketStatus,
+    given: Given = Given.ALWAYS,
     *,
-    takes_back: bool = False,
-    disposition: str = "",
+    wait: Waiting | None = None,
 ) -> TicketState:
-    """Move to `status` at `at`, leaving the mark that the clocks read.
+    """Leave the mark that moves the ticket to `status` where what it is `given` holds."""
+    turn = _next_turn(state, at) if event.actor.kind is ActorKind.RULE else 0
+    words = (event.disposition,) if event.disposition and not status.active else ()
+    mark = Mark(
+        at, MarkKind.STATUS, event.event_id, status, turn=turn, words=words, given=given, wait=wait
+    )
+    return replace(state, marks=(*state.marks, mark))
 
-    The status in force at `at` again changes nothing, unless it is another wait. What was marked
-    later goes on: a late event changes the past and not where the ticket stands, unless a customer
-    wrote after it. `takes_back` says that it came after all that happened to the status at the same
-    instant.
-    """
-    before = last_status(state.marks, at)
-    waits = status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL)
-    if not waits and status is (before.status if before is not None else TicketStatus.NEW):
-        return state
-    turn = before.turn + takes_back if before is not None and before.at == at else 0
-    words = (disposition,) if disposition else ()
-    mark = Mark(at, MarkKind.STATUS, ref, status=status, turn=turn, words=words)
-    marks = (*state.marks, mark)
-    follower = next_after(mark, marks)
-    if follower is not None and follower.kind is MarkKind.CUSTOMER_MESSAGE:
-        opened_again = Mark(follower.at, MarkKind.STATUS, follower.event_id, TicketStatus.OPEN)
-        marks = marks if status is TicketStatus.OPEN else (*marks, opened_again)
-    if last_status(marks) is not mark:
-        return replace(state, marks=marks, status=status_at(marks))
+
+def _next_turn(state: TicketState, at: datetime) -> int:
+    turns = (mark.turn for mark in state.marks if mark.at == at and mark.kind is MarkKind.STATUS)
+    return max(turns, default=-1) + 1
+
+
+def _settled(before: TicketState, after: TicketState) -> TicketState:
+    """Return `after` with the status, and all that goes with it, that its marks tell."""
+    moved = moves(after.marks)
+    last = moved[-1] if moved else None
+    status = last.status if last is not None and last.status is not None else TicketStatus.NEW
+    resolved = [mark.at for mark in moved if mark.status is TicketStatus.RESOLVED]
+    waiting = None
+    if last is not None and status in (
+        TicketStatus.WAITING_CUSTOMER,
+        TicketStatus.WAITING_INTERNAL,
+    ):
+        waiting = last.wait or before.waiting or Waiting(since=last.at)
+    more = reopened(moved) - reopened(moves(before.marks))
     return replace(
-        state,
+        after,
         status=status,
-        marks=marks,
-        waiting=None,
-        resolved_at=at if status is TicketStatus.RESOLVED else state.resolved_at,
-        closed_at=at if status is TicketStatus.CLOSED else None,
+        waiting=waiting,
+        resolved_at=resolved[-1] if resolved else before.resolved_at,
+        closed_at=last.at if last is not None and status is TicketStatus.CLOSED else None,
+        reopen_count=max(0, before.reopen_count + more),
     )
 
 
@@ -158,28 +176,37 @@ def advance(
     """
     at = counts_at(state, event, at)
     after = _STEPS[event.kind](state, event, at, follow_up_default)
+    if after.marks is not state.marks:
+        after = _settled(state, after)
     return replace(after, last_at=max(at, state.last_at))
 
 
 def _customer_message(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    mark = Mark(at=at, kind=MarkKind.CUSTOMER_MESSAGE, event_id=event.event_id)
-    status = state.status
-    after = replace(state, customer_wrote_at=_later(state.customer_wrote_at, at))
-    if status_at(state.marks, at) is not TicketStatus.NEW:
-        after = with_status(after, TicketStatus.OPEN, at, event.event_id)
-    unseen = at < state.last_at and after.unanswered
-    if unseen and after.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.RESOLVED):
-        after = with_status(
-            after, TicketStatus.OPEN, state.last_at, event.event_id, takes_back=True
-        )
-    reopening = status is TicketStatus.RESOLVED and after.active
-    return replace(
-        after,
-        marks=(*after.marks, mark),
-        reopen_count=state.reopen_count + reopening,
+    mark = Mark(at, MarkKind.CUSTOMER_MESSAGE, event.event_id, TicketStatus.OPEN, given=Given.BEGUN)
+    after = replace(
+        state,
+        marks=(*state.marks, mark),
+        customer_wrote_at=_later(state.customer_wrote_at, at),
     )
+    if at < state.last_at and _settled(state, after).status is TicketStatus.RESOLVED:
+        return _with_unseen(after, event)
+    return after
+
+
+def _with_unseen(state: TicketState, event: TicketEvent) -> TicketState:
+    """Open a resolved ticket at its last instant: nobody had seen the message who resolved it."""
+    at = state.last_at
+    opening = Mark(
+        at,
+        MarkKind.STATUS,
+        event.event_id,
+        TicketStatus.OPEN,
+        turn=_next_turn(state, at),
+        given=Given.UNSEEN,
+    )
+    return replace(state, marks=(*state.marks, opening))
 
 
 def _later(known: datetime | None, at: datetime) -> datetime:
@@ -195,9 +222,7 @@ def _reply(state: TicketState, event: TicketEvent, at: datetime, _default: datet
         raise InputError("a customer does not reply: send a customer_message")
     if event.automatic or event.actor.kind is not ActorKind.AGENT:
         return replace(state, auto_messages=(*state.auto_messages[-7:], at))
-    if status_at(state.marks, at) is TicketStatus.NEW:
-        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
-    mark = Mark(at=at, kind=MarkKind.REPLY, event_id=event.event_id)
+    mark = Mark(at, MarkKind.REPLY, event.event_id, TicketStatus.OPEN, given=Given.NEW)
     return replace(
         state,
         marks=(*state.marks, mark),
@@ -216,8 +241,8 @@ def _assign(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
     moved = state.owner not in ("", event.assignee)
-    if event.assignee and status_at(state.marks, at) is TicketStatus.NEW:
-        state = with_status(state, TicketStatus.OPEN, at, event.event_id)
+    if event.assignee:
+        state = _with_move(state, event, at, TicketStatus.OPEN, Given.NEW)
     return replace(
         state,
         owner=event.assignee,
@@ -276,15 +301,9 @@ def _wait(
 ) -> TicketState:
     if event.status not in (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL):
         raise InputError("a wait event needs the status waiting_customer or waiting_internal")
+    given = Given.ALWAYS
     if event.status is TicketStatus.WAITING_CUSTOMER:
-        wrote = state.customer_wrote_at
-        if state.unanswered and wrote is not None and wrote <= at:
-            raise refuse(
-                state.status,
-                event.kind,
-                "waiting for the customer needs a public reply since their last message",
-            )
-        waiting = Waiting(since=at)
+        given, waiting = Given.ANSWERED, Waiting(since=at)
     else:
         if event.waiting_on is None:
             raise InputError("an internal wait names whom it waits on: team, vendor or person")
@@ -296,40 +315,40 @@ def _wait(
             on=event.waiting_on,
             ref=event.waiting_ref,
         )
-    after = with_status(state, event.status, at, event.event_id)
-    newer = after.waiting is None or after.waiting.since <= at
-    if after.status is not event.status or not newer:
-        return after
-    return replace(after, waiting=waiting)
+    after = _with_move(state, event, at, event.status, given, wait=waiting)
+    if given is Given.ANSWERED and not answered_before(after.marks[-1], state.marks):
+        late = at < state.last_at
+        raise refuse(
+            statuses_at(state.marks, at)[-1] if late else state.status,
+            event.kind,
+            "waiting for the customer needs a public reply since their last message",
+            at if late else None,
+        )
+    return after
 
 
 def _resume(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    waits = (TicketStatus.WAITING_CUSTOMER, TicketStatus.WAITING_INTERNAL)
-    waited = status_before(state.marks, at) in waits
-    return with_status(state, TicketStatus.OPEN, at, event.event_id, takes_back=not waited)
+    return _with_move(state, event, at, TicketStatus.OPEN, Given.WAITING)
 
 
 def _resolve(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    as_what = event.disposition
-    return with_status(state, TicketStatus.RESOLVED, at, event.event_id, disposition=as_what)
+    return _with_move(state, event, at, TicketStatus.RESOLVED)
 
 
 def _reopen(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    reopened = with_status(state, TicketStatus.OPEN, at, event.event_id, takes_back=True)
-    return replace(reopened, reopen_count=state.reopen_count + 1)
+    return _with_move(state, event, at, TicketStatus.OPEN, Given.ENDED)
 
 
 def _close(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if state.unanswered and event.actor.kind in (ActorKind.RULE, ActorKind.SYSTEM):
         raise refuse(state.status, event.kind, "automation never closes an unanswered ticket")
-    as_what = event.disposition
-    return with_status(state, TicketStatus.CLOSED, at, event.event_id, disposition=as_what)
+    return _with_move(state, event, at, TicketStatus.CLOSED, Given.RESOLVED)
 
 
 def _reply_failed(
@@ -340,13 +359,10 @@ def _reply_failed(
     )
     if failed is None:
         return state
-    void = Mark(at=at, kind=MarkKind.VOID, event_id=event.voids)
+    void = Mark(at, MarkKind.VOID, event.voids, TicketStatus.OPEN, given=Given.UNREACHED)
     voided = {m.event_id for m in (*state.marks, void) if m.kind is MarkKind.VOID}
     arrived = [m.at for m in state.marks if m.kind is MarkKind.REPLY and m.event_id not in voided]
-    state = replace(state, marks=(*state.marks, void), replied_at=max(arrived, default=None))
-    if state.status in (TicketStatus.WAITING_CUSTOMER, TicketStatus.RESOLVED):
-        state = with_status(state, TicketStatus.OPEN, at, event.event_id, takes_back=True)
-    return state
+    return replace(state, marks=(*state.marks, void), replied_at=max(arrived, default=None))
 
 
 _STEPS: Mapping[

@@ -15,8 +15,9 @@ from typing import Any
 
 from support.calendar import BusinessCalendar
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
+from support.marks import moves
 from support.policy import Metric
-from support.sla import Clock, Clocks, ClockState, Mark, MarkKind
+from support.sla import Clock, Clocks, ClockState, Mark
 
 _NOTHING = timedelta(0)
 _BEFORE, _AFTER = timedelta(days=3), timedelta(days=1)
@@ -161,8 +162,8 @@ class _Moves:
 def _moves(marks: Iterable[Mark], at: datetime) -> _Moves:
     found = [
         (mark.at, Why.PAUSED if mark.status.active else Why.RESOLVED)
-        for mark in marks
-        if mark.kind is MarkKind.STATUS and mark.status is not None and mark.at <= at
+        for mark in moves(marks, at)
+        if mark.status is not None
     ]
     found.sort(key=lambda move: move[0])
     return _Moves([since for since, _ in found], [why for _, why in found])

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from support.clock import Clock, Clocks, ClockState, Segment
-from support.marks import Mark, MarkKind, in_order
+from support.marks import Mark, MarkKind, in_order, told
 from support.policy import Metric, PolicyBook
 from support.tracks import CallbackTrack, Track
 
@@ -85,13 +85,14 @@ def missed(clock: Clock, at: datetime) -> bool:
 def compute(marks: Sequence[Mark], book: PolicyBook, at: datetime) -> Clocks:
     """Return every clock of a ticket as it stands at `at`, closed exchanges included.
 
-    Marks later than `at` are not looked at. No clock without a target under the terms in force, but
-    for a callback whose window's end was promised. A callback has a clock once it is requested.
+    Marks later than `at` are not looked at, but for those that void a reply: a reply of which it is
+    known now that it did not arrive never was. No clock without a target under the terms in force,
+    but for a callback whose window's end was promised. A callback has a clock once it is requested.
     """
     gone = {m.event_id for m in marks if m.kind is _VOID}
-    line = in_order(
-        m for m in marks if m.at <= at and (m.kind is not _REPLY or m.event_id not in gone)
-    )
+    line = told(in_order(m for m in marks if m.at <= at))
+    if gone:
+        line = [m for m in line if m.kind is not _REPLY or m.event_id not in gone]
     return clocks_of(line, book, at)
 
 

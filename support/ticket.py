@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from support.escalation import Acknowledgement, StepRecord
-from support.marks import Mark
-from support.model import Channel, Priority, TicketStatus, WaitingOn
+from support.marks import Mark, Waiting
+from support.model import Channel, Priority, TicketStatus
 from support.policy import Traits
 from support.sla import Breach
 
@@ -22,16 +22,6 @@ UNITS: dict[TicketStatus, Decimal] = {
     TicketStatus.CLOSED: Decimal(0),
 }
 CHAT_UNITS = Decimal(4)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Why an active ticket does not move. `on` and `ref` only while waiting internally."""
-
-    since: datetime
-    follow_up_at: datetime | None = None
-    on: WaitingOn | None = None
-    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,8 +171,13 @@ class CallbackTrack(Track):
 
     A callback that is asked for again while nobody has dialled is the same promise; a new window's
     end moves it. A cancelled callback ends without counting, and so does what is still promised
-    when the ticket closes. A resolved ticket is still to be called.
+    when the ticket closes. A resolved ticket is still to be called. Asked for again at the instant
+    of its cancellation, a callback is a new promise.
     """
+
+    def __init__(self, metric: Metric, terms: Mapping[str, Terms], first: str) -> None:
+        super().__init__(metric, terms, first)
+        self._again: dict[str, tuple[Mark, datetime | None]] = {}
 
     def take(self, mark: Mark) -> None:
         """Read the next mark."""
@@ -183,8 +188,7 @@ class CallbackTrack(Track):
             for cycle in self._waiting(mark.callback):
                 cycle.meet(mark.at)
         elif mark.kind is _CANCELLED:
-            for cycle in self._waiting(mark.callback):
-                cycle.end(mark.at)
+            self._cancel(mark)
         for cycle in self._cycles:
             if self._status is TicketStatus.CLOSED:
                 cycle.end(mark.at)
@@ -200,8 +204,24 @@ class CallbackTrack(Track):
         if not waiting:
             waiting = [Cycle(mark.at, mark.callback)]
             self._cycles += waiting
+        elif waiting[0].started_at < mark.at:
+            first = self._again.get(mark.callback)
+            known = first is not None and first[0].at == mark.at
+            before = first[1] if first is not None and known else waiting[0].window_end
+            self._again[mark.callback] = (mark, before)
         if mark.window_end is not None and mark.window_end > mark.at:
             waiting[0].window_end = mark.window_end
+
+    def _cancel(self, mark: Mark) -> None:
+        """End what is waited for; what was asked for again at this instant begins after it."""
+        again, before = self._again.pop(mark.callback, (None, None))
+        for cycle in self._waiting(mark.callback):
+            if again is None or again.at < mark.at:
+                cycle.end(mark.at)
+            else:
+                cycle.window_end = before
+                cycle.end(mark.at)
+                self._request(again)
 
     def _counting(self, cycle: Cycle) -> bool:
         paused = self._terms.pauses(self._metric, self._status)

@@ -4,6 +4,7 @@ The one table behind the validator of the workflow, the decision and the documen
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from support.errors import TransitionRefusedError
 from support.model import EventKind, TicketStatus
@@ -43,14 +44,22 @@ ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
 }
 
 
-def refuse(status: TicketStatus, kind: EventKind, why: str = "") -> TransitionRefusedError:
-    """Return the typed refusal that names the state and what is allowed in it."""
+def refuse(
+    status: TicketStatus, kind: EventKind, why: str = "", at: datetime | None = None
+) -> TransitionRefusedError:
+    """Return the typed refusal that names the state and what is allowed in it.
+
+    `at` is given of an event in the ticket's past, and `status` is what the ticket was then.
+    """
     never = {EventKind.REPLY_FAILED, *([kind] if why else [])}
     allowed = sorted(ALLOWED[status] - never)
     reason = f" ({why})" if why else ""
+    said = f"{kind} is not possible while the ticket is {status}{reason}; possible now"
+    if at is not None:
+        then = f"at {at.isoformat()}, when the ticket was {status}{reason}"
+        said = f"{kind} was not possible {then}; possible then"
     return TransitionRefusedError(
-        f"{kind} is not possible while the ticket is {status}{reason}; "
-        f"possible now: {', '.join(allowed)}",
+        f"{said}: {', '.join(allowed)}",
         state=str(status),
         event=str(kind),
         allowed=[str(k) for k in allowed],

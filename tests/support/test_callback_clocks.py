@@ -60,6 +60,30 @@ def cancelled(at: datetime, ref: str = "") -> Mark:
     return Mark(at, MarkKind.CALLBACK_CANCELLED, f"x-{at}", callback=ref)
 
 
+def test_a_callback_asked_for_anew_at_the_instant_of_its_cancellation_is_a_new_promise() -> None:
+    at = T0 + 3 * HOUR
+    anew = asked(at, at + 5 * HOUR)
+    for order in ([cancelled(at), anew], [anew, cancelled(at)]):
+        old, new = of(begun(asked(T0 + 2 * HOUR), *order), at + HOUR)
+        assert (old.state, old.stopped_at, old.target) == (ClockState.VOID, at, 2 * HOUR)
+        assert (new.state, new.started_at, new.due) == (ClockState.RUNNING, at, at + 5 * HOUR)
+
+
+def test_a_new_promise_at_the_instant_of_a_cancellation_does_not_undo_that_the_old_was_late() -> (
+    None
+):
+    at = T0 + 5 * HOUR
+    old, new = of(begun(asked(T0, T0 + HOUR), cancelled(at), asked(at, at + 5 * HOUR)), at + HOUR)
+    assert (old.due, old.late(at)) == (T0 + HOUR, True)
+    assert new.state is ClockState.RUNNING
+
+
+def test_a_callback_first_asked_for_at_the_instant_of_its_cancellation_is_not_counted() -> None:
+    at = T0 + HOUR
+    (only,) = of(begun(cancelled(at), asked(at)), at + HOUR)
+    assert (only.state, only.consumed) == (ClockState.VOID, timedelta(0))
+
+
 def status(at: datetime, new: TicketStatus) -> Mark:
     return Mark(at, MarkKind.STATUS, f"s-{at}", status=new)
 
