@@ -16,16 +16,16 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import EventResult
-from activities.records import effect_ref, result_from, reused
+from activities.records import result_from, reused
 from hub import follow_ups
 from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, not_taken, taken, typed
 from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
-from store import effects, ledger
+from hub.retrying import retry
+from store import ledger
 from store.pool import Pool
 from support.errors import (
     EventIdReusedError,
     InputError,
-    RuntimeUnavailableError,
     TicketExistsError,
     UnknownTicketError,
 )
@@ -173,33 +173,18 @@ class Gateway:
             await handle.signal(TicketWorkflow.deliver, event)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+                raise not_taken(event.event_id, error.status.name) from error
             if await self._first_result(start, event) is None:
                 await self._follow_up(start, event)
         return True
 
-    async def retry(self, tenant: str, ticket_id: str) -> tuple[str, ...]:
-        """Try again what is parked on a ticket; return what that is."""
-        async with self._pool.connection() as conn:
-            rows = await effects.waiting(
-                conn, tenant=tenant, ticket_id=ticket_id, states=effects.TRY_AGAIN
-            )
-        handle = self._client.get_workflow_handle(workflow_id(tenant, ticket_id))
-        refs = [effect_ref(row) for row in rows]
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                again: list[str] = await handle.execute_update(TicketWorkflow.retry, refs)
-                return tuple(again)
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise nobody_answers() from error
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise RuntimeUnavailableError(
-                    f"Temporal does not answer ({error.status.name}): try again"
-                ) from error
-            raise UnknownTicketError(
-                f"no workflow runs for ticket {ticket_id} in {tenant}: nothing can be tried again"
-            ) from error
+    async def retry(self, tenant: str, ticket_id: str, *, only: str = "") -> tuple[str, ...]:
+        """Try again what is parked on a ticket, also a closed one; return what that is.
+
+        `only` leaves out deliveries whose last error is another one.
+        """
+        start = TicketStart(tenant, ticket_id, clock_offset_s=self._offset_s)
+        return await retry(self._pool, self._client, self._task_queue, start, only=only)
 
     async def _refuse_taken(self, tenant: str, ticket_id: str) -> None:
         """Refuse an id that is taken before anything of the new ticket is stored."""

@@ -83,7 +83,10 @@ class MessageEntry:
 
 @dataclass(frozen=True, slots=True)
 class EffectEntry:
-    """What the decision `seq` had done in the outside world, and how that stands."""
+    """What the decision `seq` had done in the outside world, and how that stands.
+
+    `changed_at` is when it was dismissed, where a person did that.
+    """
 
     seq: int
     at: datetime
@@ -94,6 +97,8 @@ class EffectEntry:
     last_error: str
     params: Mapping[str, Any]
     changed_at: datetime
+    dismissed_by: str = ""
+    dismissed_reason: str = ""
     kind: str = "effect"
 
 
@@ -168,7 +173,8 @@ select m.message_ref, m.created_at, m.kind, m.subject, m.body, m.author_kind, m.
    and m.message_ref like 'auto.%%'
 """
 _EFFECTS = """
-select action_key, created_at as at, kind as name, state, attempts, last_error, params, changed_at
+select action_key, created_at as at, kind as name, state, attempts, last_error, params, changed_at,
+       dismissed_by, dismissed_reason
   from effects
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s
 """

@@ -13,10 +13,16 @@ from store.pool import Connection
 TRY_AGAIN = ("intended", "parked", "failed", "unknown")
 """The states from which a person may have an action tried again: its key tells a repeat."""
 
+DONE = frozenset({"sent", "dismissed"})
+"""The states in which nothing is to be done any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
-    """One outside action. `state`: intended, sending, sent, failed, unknown or parked."""
+    """One outside action.
+
+    `state`: intended, sending, sent, failed, unknown, parked or dismissed.
+    """
 
     action_key: str
     tenant: str
@@ -72,6 +78,20 @@ async def waiting(
             (tenant, ticket_id, list(states)),
         )
         return tuple(await cursor.fetchall())
+
+
+async def dismiss(
+    conn: Connection, *, tenant: str, ticket_id: str, by: str, reason: str
+) -> tuple[str, ...]:
+    """Give up what of a ticket waits for a person, and return its keys; it is never sent then."""
+    cursor = await conn.execute(
+        "update effects set state = 'dismissed', dismissed_by = %s, dismissed_reason = %s,"
+        "       dismissed_at = now(), changed_at = now()"
+        " where tenant = %s and ticket_id = %s and state in ('parked', 'failed', 'unknown')"
+        " returning action_key",
+        (by, reason, tenant, ticket_id),
+    )
+    return tuple(sorted(row["action_key"] for row in await cursor.fetchall()))
 
 
 async def held_back(conn: Connection, *, tenant: str, error: str) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ class TicketWorkflow:
         """Work until the ticket is closed; returns its last status."""
         self._display.begin(start)
         self._aim()
+        self._start_effects(start.effects)
         while True:
             await workflow.wait_condition(
                 lambda: (
@@ -180,12 +181,14 @@ class TicketWorkflow:
     def _over(self) -> bool:
         """Whether the ticket is closed or, after a stray event, not there at all.
 
+        A run that was started to send something knows no ticket and has nothing else to do.
+
         What is parked keeps the run open: it is somebody's event.
         """
         if self._aside or self._stalled:
             return False
         if self._glance is None:
-            return bool(self._taken)
+            return bool(self._taken or self._start.effects)
         return self._glance.status is TicketStatus.CLOSED
 
     def _aim(self) -> None:

@@ -68,10 +68,10 @@ async def take(conn: Connection, key: str) -> Standing | None:
     """Mark the action as being sent and return how it stood before; None for an unknown key.
 
     Its outcome counts as unknown until `record` says otherwise, so that a worker that dies while
-    sending leaves the truth behind. A sent action stays sent.
+    sending leaves the truth behind. A sent action stays sent, a dismissed one dismissed.
     """
     before = await find(conn, key)
-    if before is None or before.state == "sent":
+    if before is None or before.state in effects.DONE:
         return before
     await effects.begin(conn, action_key=key)
     await effects.settle(conn, action_key=key, state="sending", error=UNKNOWN)
@@ -83,10 +83,10 @@ async def record(
 ) -> None:
     """Write how the action stands, and with `delivery` how far its message has come.
 
-    What another attempt has sent meanwhile stays sent.
+    What another attempt has sent meanwhile stays sent, and what is dismissed is not failed again.
     """
     standing = await find(conn, key)
-    if standing is None or (standing.state == "sent" and state != "sent"):
+    if standing is None or (standing.state in effects.DONE and state != "sent"):
         return
     await effects.settle(conn, action_key=key, state=state, error=error)
     if delivery and standing.message_ref:

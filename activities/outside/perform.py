@@ -17,7 +17,7 @@ from activities.outside.errand import Standing
 from activities.outside.failures import PERMANENT, UNKNOWN, hopeless
 from activities.outside.ways import WRITTEN
 from settings import Settings
-from store import automation
+from store import automation, effects
 from store.pool import Pool, transaction
 from support.actions import EffectKind
 from support.errors import DeliveryError, LedgerError
@@ -40,7 +40,7 @@ class OutsideActivities:
 
     @activity.defn(name="perform_effect")
     async def perform(self, key: str) -> None:
-        """Send the action `key`, at least once; one that is sent already is not sent again.
+        """Send the action `key`, at least once; not one that is sent or dismissed already.
 
         Raises ApplicationError: type DeliveryError or OutcomeUnknown when the next attempt may
         succeed, PermanentDelivery (not retryable) when none can, LedgerError for an unknown key.
@@ -65,7 +65,7 @@ class OutsideActivities:
             raise ApplicationError(
                 f"no outside action {key}", type=LedgerError.code, non_retryable=True
             )
-        if before.state == "sent" or await self._held_back(before):
+        if before.state in effects.DONE or await self._held_back(before):
             return
         try:
             await self._send(before)
@@ -122,7 +122,7 @@ class OutsideActivities:
     async def _park(self, failure: EffectFailure) -> None:
         async with transaction(self._pool) as conn:
             standing = await errand.find(conn, failure.key)
-            if standing is None or standing.state == "sent":
+            if standing is None or standing.state in effects.DONE:
                 return
             state = "parked"
             if standing.unsure:

@@ -54,15 +54,15 @@ def status(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
 
 
 async def _release(tenant: str) -> None:
-    """Send what the switch held back."""
+    """Send what the switch held back, also on tickets that are closed by now."""
     async with session() as hub:
         async with hub.pool.connection() as conn:
             held = await effects.held_back(conn, tenant=tenant, error=STOPPED)
         for ticket_id in held:
             try:
-                await hub.gateway.retry(tenant, ticket_id)
+                await hub.gateway.retry(tenant, ticket_id, only=STOPPED)
             except UnknownTicketError:
-                say(f"{ticket_id} is closed: what was held back for it stays parked")
+                say(f"{ticket_id} is not there: what was held back for it stays parked")
 
 
 def _move(tenant: str, actor: str, reason: str, *, stopped: bool) -> None:

@@ -1,4 +1,4 @@
-"""`flowhub lanes` and `flowhub parked`: how the tenant stands."""
+"""`flowhub lanes`: how the tenant stands."""
 
 from datetime import UTC, datetime
 
@@ -8,14 +8,13 @@ from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
 from rules.policies_file import load_policies
 from settings import read_settings
-from store import effects, lanes, ledger
+from store import lanes
 from support.lanes import LaneStatus, Reading, Signals, read_lanes
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("lanes", epilog="Example: `flowhub lanes --json`")(show)
-    app.command("parked", epilog="Example: `flowhub parked`")(parked)
 
 
 def show(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
@@ -42,36 +41,6 @@ def show(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     for lane in reading.lanes:
         if lane.status is not LaneStatus.STABLE:
             say(f"  {lane.lane.title}: {lane.lane.action}")
-
-
-def parked(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
-    """List what waits for a person: what cannot be decided, or did not get out."""
-
-    async def work() -> tuple[tuple[ledger.Parked, ...], tuple[effects.EffectRow, ...]]:
-        async with store() as pool, pool.connection() as conn:
-            return (
-                await ledger.parked(conn, tenant=tenant),
-                await effects.stuck(conn, tenant=tenant),
-            )
-
-    triggers, stuck = run(work)
-    if as_json:
-        print_json({"triggers": triggers, "effects": stuck})
-        return
-    if not triggers and not stuck:
-        say(f"Nothing of {tenant} waits for a person.")
-    if triggers:
-        print_table(
-            "Cannot be decided: mend the cause, then `flowhub ticket retry`",
-            ("ticket", "trigger", "why"),
-            ((p.ticket_id, p.trigger_id, p.error) for p in triggers),
-        )
-    if stuck:
-        print_table(
-            "Did not get out: mend the way, then `flowhub ticket retry`",
-            ("ticket", "kind", "state", "attempts", "why"),
-            ((e.ticket_id, e.kind, e.state, e.attempts, e.last_error) for e in stuck),
-        )
 
 
 def _form(tenant: str, reading: Reading) -> dict[str, object]:

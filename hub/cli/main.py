@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from hub.cli import automation, calendar, feeds, lanes, roster, rules, runtime, sla, tickets
+from hub.cli import automation, calendar, feeds, lanes, parked, roster, rules, runtime, sla, tickets
 from hub.cli.output import show_error
 from support.errors import FlowHubError, UsageError
 
@@ -26,6 +26,7 @@ app.add_typer(calendar.app, name="calendar", help="Business time: add, between, 
 app.add_typer(sla.app, name="sla", help="Why a deadline is when it is.")
 app.add_typer(rules.app, name="rules", help="Check, test, read and explain rule packs.")
 lanes.register(app)
+parked.register(app, tickets.app)
 feeds.register(app)
 runtime.register(app)
 

@@ -153,7 +153,9 @@ def _line(entry: chronicle.Entry) -> tuple[object, str, str]:
         case chronicle.MessageEntry():
             return entry.at, "message", entry.text.kind
         case chronicle.EffectEntry():
-            return entry.at, f"{entry.name}: {entry.state}", entry.last_error
+            gone = f"by {entry.dismissed_by}: {entry.dismissed_reason}"
+            why = gone if entry.dismissed_by else entry.last_error
+            return entry.at, f"{entry.name}: {entry.state}", why
         case chronicle.BreachEntry():
             why = f"withdrawn by {entry.withdrawn_seq}" if entry.withdrawn_seq else entry.cause
             return entry.at, "breach", f"{entry.metric} ({why})"
@@ -371,18 +373,3 @@ def _instant(text: str) -> datetime:
         raise InputError(
             f"{text!r} is no time: write it as 2026-12-01T09:00+01:00", field="until"
         ) from error
-
-
-@app.command(epilog="Example: `flowhub ticket retry T-1042`")
-def retry(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
-    """Try again what is parked, failed or unknown, after its cause is mended."""
-
-    async def work() -> tuple[str, ...]:
-        async with session() as hub:
-            return await hub.gateway.retry(tenant, ticket_id)
-
-    again = run(work)
-    if as_json:
-        print_json({"ticket_id": ticket_id, "again": again})
-    else:
-        say(f"Trying again: {', '.join(again)}" if again else "Nothing waits to be tried again.")

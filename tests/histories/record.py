@@ -246,11 +246,27 @@ async def stray(life: Recording) -> None:
     await life.ended()
 
 
+async def left_behind(life: Recording) -> None:
+    """Closed while a notification could not get out, which a run of its own then sends."""
+    refusal = ApplicationError("HTTP404", type="PermanentDelivery", non_retryable=True)
+    life.desk.outside.failure = refusal
+    life.desk.rules.actions = [TELL]
+    await life.create()
+    life.desk.rules.actions = []
+    await life.do("resolved", EventKind.RESOLVE)
+    await life.do("closed", EventKind.CLOSE)
+    await life.ended()
+    life.desk.outside.failure = None
+    await life.desk.gateway.retry(TENANT, life.ticket_id)
+    await life.ended()
+
+
 Life = Callable[[Recording], Awaitable[None]]
 LIVES: Sequence[Life] = (
     plain, waiting, outside_failing, parked, continued, reopened, streamed, stray,
+    left_behind,
 )  # fmt: skip
-WITH_WAYS_OUT: Sequence[Life] = (outside_failing,)
+WITH_WAYS_OUT: Sequence[Life] = (outside_failing, left_behind)
 SKIPPING: Sequence[Life] = (waiting,)
 
 

@@ -17,6 +17,7 @@ from store import effects, ledger
 from support.errors import FlowHubError, InputError, RuntimeUnavailableError
 from support.needs import RuleAction
 from tests.fix_desk import RunningDesk, running_desk
+from tests.waiting import eventually
 
 Cli = Callable[..., Any]
 
@@ -122,6 +123,49 @@ async def test_what_waits_for_a_person_is_listed(at_work: RunningDesk) -> None:
     doctor = await flowhub("doctor", "--json")
     assert doctor.exit_code == 1
     assert "parked" in doctor.stdout
+
+
+async def leave_behind(desk: RunningDesk, ticket_id: str, *, error: str) -> str:
+    """Leave a delivery of a closed ticket parked, and return its key."""
+    await answer("ticket", "create", "No sound", "--id", ticket_id)
+    await answer("ticket", "resolve", ticket_id)
+    await answer("ticket", "close", ticket_id)
+    key = f"ticket/{desk.tenant}/{ticket_id}/1/0"
+    row = effects.EffectRow(key, desk.tenant, ticket_id, "notify", {}, datetime.now(UTC))
+    async with desk.pool.connection() as conn:
+        await effects.intend(conn, row)
+        await effects.settle(conn, action_key=key, state="parked", error=error)
+    return key
+
+
+async def test_what_will_not_be_sent_is_dismissed_by_name_and_with_a_reason(
+    at_work: RunningDesk,
+) -> None:
+    key = await leave_behind(at_work, "T-1", error="SMTP550")
+    words = ("ticket", "dismiss", "T-1", "--reason", "the team is gone", "--as", "kim")
+    assert (await answer(*words))["dismissed"] == [key]
+    assert await answer("parked") == {"triggers": [], "effects": []}
+    assert "0 deliveries" in (await flowhub("doctor", "--json")).stdout
+    shown = (await answer("ticket", "show", "T-1"))["timeline"]
+    entry = next(e for e in shown if e["kind"] == "effect")
+    assert (entry["state"], entry["dismissed_by"]) == ("dismissed", "kim")
+    assert entry["dismissed_reason"] == "the team is gone"
+    assert "kim" in (await flowhub("ticket", "show", "T-1")).stdout
+    assert (await answer(*words))["dismissed"] == []
+    for wrong in (("T-404", "--reason", "gone"), ("T-1", "--reason", " ")):
+        assert isinstance((await flowhub("ticket", "dismiss", *wrong)).exception, InputError)
+
+
+async def test_a_start_of_automation_sends_what_it_held_back_on_closed_tickets(
+    at_work: RunningDesk,
+) -> None:
+    key = await leave_behind(at_work, "T-1", error="AutomationStopped")
+    await answer("automation", "start")
+
+    async def sent() -> bool:
+        return at_work.outside.done == [key]
+
+    assert await eventually(sent)
 
 
 @pytest.mark.usefixtures("at_work")
