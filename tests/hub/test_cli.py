@@ -126,6 +126,18 @@ async def test_what_waits_for_a_person_is_listed(at_work: RunningDesk) -> None:
     assert "parked" in doctor.stdout
 
 
+async def test_doctor_names_a_parked_delivery(at_work: RunningDesk) -> None:
+    key = f"ticket/{at_work.tenant}/T-1/1/0"
+    async with at_work.pool.connection() as conn:
+        row = effects.EffectRow(key, at_work.tenant, "T-1", "notify", {}, datetime.now(UTC))
+        await effects.intend(conn, row)
+        await effects.settle(conn, action_key=key, state="parked", error="SMTP550")
+    doctor = await flowhub("doctor", "--json")
+    assert doctor.exit_code == 1
+    assert "nothing parked" not in doctor.stdout
+    assert "parked deliveries: 1," in doctor.stdout
+
+
 @pytest.mark.usefixtures("at_work")
 async def test_doctor_finds_everything_in_order() -> None:
     found = await answer("doctor")
