@@ -236,3 +236,20 @@ async def test_every_command_has_help_with_an_example(words: list[str]) -> None:
     result = await flowhub(*words, "--help")
     assert result.exit_code == 0
     assert "Example:" in result.stdout
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_an_unusable_line_is_told_what_belongs(tmp_path: Path) -> None:
+    lines = [
+        "[]",
+        '{"ticket_id": "I-1", "event_id": "e-1", "kind": "reply_failed"}',
+        '{"ticket_id": "I-1", "event_id": "e-1", "kind": "assign"}',
+    ]
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(lines))
+    done = json.loads((await flowhub("import", str(file), "--json")).stdout)
+    why = [problem for _, problem in done["unusable"]]
+    assert why[0] == "must be a JSON object"
+    assert why[1].startswith("field 'kind': must be one of ack, assign, close, created, ")
+    assert "reply_failed" not in why[1]
+    assert why[2].startswith("assign needs its assignee")
