@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from activities.records import event_from_json
 from hub.drafts import Command, NewTicket, Origin
 from hub.intake import Gateway
-from hub.web.forms import EventForm, NewTicketForm
+from hub.web.forms import EventForm, NewTicketForm, one_of
+from hub.web.problems import problem_of
 from store import ledger
 from store.pool import Pool
 from support.errors import EventIdReusedError, InputError, RuntimeUnavailableError
@@ -25,6 +26,10 @@ _TELL_EVERY_S = 2.0
 _SHOWN = 50
 
 
+def _known(kind: object) -> object:
+    return one_of(kind, also=(EventKind.CREATED,))
+
+
 class _Line(BaseModel):
     """The part of a line that every kind has."""
 
@@ -32,7 +37,7 @@ class _Line(BaseModel):
 
     ticket_id: str
     event_id: str
-    kind: EventKind
+    kind: Annotated[EventKind, BeforeValidator(_known)]
     at: AwareDatetime | None = None
 
 
@@ -207,6 +212,5 @@ def _parts(line: _Line) -> tuple[NewTicket | Command, Origin]:
 
 
 def _first(error: ValidationError) -> str:
-    about = error.errors()[0]
-    where = ".".join(str(part) for part in about["loc"])
-    return f"field {where!r}: {about['msg']}"
+    field, problem = problem_of(error.errors()[0])
+    return f"field {field!r}: {problem}" if field else problem

@@ -34,6 +34,7 @@ from support.model import (
     EventKind,
     TicketEvent,
     TicketStatus,
+    checked_id,
     fingerprint,
     workflow_id,
 )
@@ -79,6 +80,8 @@ class Gateway:
         """Create a ticket that came in as `origin` says."""
         if new.ticket_id and not origin.event_id:
             await self._refuse_taken(tenant, new.ticket_id)
+        if new.follow_up_of:
+            await self._refuse_stray(tenant, new.follow_up_of)
         ticket_id, event = await self._drafts.opening(tenant, new, origin)
         return await self.submit(tenant, ticket_id, event)
 
@@ -192,6 +195,18 @@ class Gateway:
             found = await ledger.snapshot(conn, tenant=tenant, ticket_id=ticket_id)
         if found is not None:
             raise taken(tenant, ticket_id, found.status)
+
+    async def _refuse_stray(self, tenant: str, followed: str) -> None:
+        """Refuse a new ticket that would follow up one that is not there."""
+        async with self._pool.connection() as conn:
+            found = await ledger.snapshot(
+                conn, tenant=tenant, ticket_id=checked_id(followed, "ticket id")
+            )
+        if found is None:
+            raise InputError(
+                f"there is no ticket {followed} in {tenant} to follow up: name one that is there",
+                field="follow_up_of",
+            )
 
     async def _from_ledger(self, start: TicketStart, event: TicketEvent) -> EventResult:
         """Answer where no run takes the event: from the ledger, or by a run that starts from it."""

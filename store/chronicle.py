@@ -139,6 +139,7 @@ select coalesce(e.decision_seq,
                 (select max(d.decision_seq) from decisions as d
                   where d.tenant = e.tenant and d.ticket_id = e.ticket_id
                     and d.nominal_at <= e.nominal_at), 0) as seq,
+       e.decision_seq is null as undecided,
        e.nominal_at as at, e.event_id, e.kind as name, e.outcome, e.actor_kind, e.actor_id,
        e.on_behalf_of, e.source, e.occurred_at, e.received_at, e.event as details, e.result,
        m.message_ref, m.kind as text_kind, m.subject, m.body, m.author_kind, m.author_id,
@@ -199,12 +200,14 @@ async def timeline(
     """Return all that happened to a ticket after decision `since`, in the order of decisions.
 
     Within a decision: the event, breaches and steps, the decision, then what it wrote and had done.
-    A refused event, which has no decision, stands after the last one that counted before it. Read
-    it in one repeatable-read transaction: it takes several queries.
+    An event without a decision, refused or taken over by a follow-up, stands after the last one
+    that counted before it. Read it in one repeatable-read transaction: it takes several queries.
     """
     key = {"tenant": tenant, "ticket_id": ticket_id, "since": since}
+    happened = await _rows(conn, _EVENTS, key)
+    undecided = {row["event_id"] for row in happened if row.pop("undecided")}
     entries: list[Entry] = [
-        *(_event(row) for row in await _rows(conn, _EVENTS, key)),
+        *(_event(row) for row in happened),
         *(DecisionEntry(**row) for row in await _rows(conn, _DECISIONS, key)),
         *(_message(row) for row in await _rows(conn, _MESSAGES, key)),
         *(_effect(row) for row in await _rows(conn, _EFFECTS, key)),
@@ -212,7 +215,12 @@ async def timeline(
         *(EscalationEntry(**row) for row in await _rows(conn, _ESCALATIONS, key)),
     ]
     later = (entry for entry in entries if not since or entry.seq > since)
-    return tuple(sorted(later, key=lambda e: (e.seq, _refused(e), _ORDER.index(e.kind), e.at)))
+
+    def place(entry: Entry) -> tuple[int, bool, int, datetime]:
+        after = isinstance(entry, EventEntry) and entry.event_id in undecided
+        return entry.seq, after, _ORDER.index(entry.kind), entry.at
+
+    return tuple(sorted(later, key=place))
 
 
 async def decision_at(
@@ -237,10 +245,6 @@ async def _rows(
     conn: Connection, query: LiteralString, key: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     return await (await conn.execute(query, key)).fetchall()
-
-
-def _refused(entry: Entry) -> bool:
-    return isinstance(entry, EventEntry) and entry.outcome == "refused"
 
 
 def _event(row: dict[str, Any]) -> EventEntry:

@@ -102,15 +102,21 @@ async def _parked(endpoints: Endpoints) -> str:
     async with await _connected(endpoints) as conn:
         cursor = await conn.execute(
             "select (select count(*) from parkings),"
-            "       (select count(*) from effects where state in ('parked', 'failed', 'unknown'))"
+            "       (select count(*) from effects where state = 'parked'),"
+            "       (select count(*) from effects where state in ('failed', 'unknown'))"
         )
-        triggers, effects = await cursor.fetchone() or (0, 0)
+        triggers, parked, lost = await cursor.fetchone() or (0, 0, 0)
     if triggers:
         raise _FailedError(
             f"{triggers} events or deadlines are parked: see `flowhub parked`, mend the cause, "
             "then `flowhub ticket retry`"
         )
-    return f"nothing parked; {effects} deliveries failed or are unknown"
+    if parked:
+        raise _FailedError(
+            f"parked deliveries: {parked}, failed or unknown ones: {lost}; see `flowhub parked`, "
+            "mend the cause, then `flowhub ticket retry`"
+        )
+    return f"nothing parked; {lost} deliveries failed or are unknown"
 
 
 async def _temporal(client: Client) -> str:

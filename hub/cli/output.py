@@ -20,6 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from support.errors import FlowHubError
 from support.model import DEFAULT_TENANT, checked_id
@@ -67,19 +68,31 @@ def quoted(text: str) -> str:
     return escape(text)
 
 
+class Cut(str):
+    """A cell whose lines are cut to the width of the terminal instead of folded."""
+
+    __slots__ = ()
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells are shown as they are, never read as markup."""
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
+        table.add_row(*(_shown(value) for value in row))
     _out.print(table)
 
 
 def print_renderable(renderable: Any) -> None:  # noqa: ANN401  whatever rich can draw
     """Print what rich can draw."""
     _out.print(renderable)
+
+
+def _shown(value: object) -> str | Text:
+    if isinstance(value, Cut):
+        return Text(value, no_wrap=True, overflow="ellipsis")
+    return escape(_cell(value))
 
 
 def _cell(value: object) -> str:

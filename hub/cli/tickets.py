@@ -9,6 +9,7 @@ import typer
 from activities.messages import EventResult
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
 from hub.cli.session import operator, run, session, store
+from hub.cli.story import line
 from hub.drafts import Command, NewTicket
 from store import chronicle, views
 from store.pool import snapshot
@@ -135,33 +136,7 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
         say(f"Next: {ticket.next_deadline_is} at {ticket.next_deadline:%Y-%m-%d %H:%M:%S} UTC")
     if ticket.parked:
         say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; `flowhub ticket retry {ticket_id}`")
-    print_table("What happened", ("at", "what", "who or why"), (_line(entry) for entry in entries))
-
-
-def _line(entry: chronicle.Entry) -> tuple[object, str, str]:
-    match entry:
-        case chronicle.EventEntry():
-            who = f"{entry.actor_kind} {entry.actor_id}"
-            refused = "" if entry.outcome == "accepted" else " (refused)"
-            return entry.at, f"{entry.name}{refused}", who
-        case chronicle.DecisionEntry():
-            done = "; ".join(
-                f"{a['kind']}: {a['outcome']} {a['detail']}".strip() for a in entry.actions
-            )
-            fired = ", ".join(entry.fired) or "no rule fired"
-            return entry.at, f"decision {entry.seq}", f"{fired}. {done}" if done else fired
-        case chronicle.MessageEntry():
-            return entry.at, "message", entry.text.kind
-        case chronicle.EffectEntry():
-            gone = f"by {entry.dismissed_by}: {entry.dismissed_reason}"
-            why = gone if entry.dismissed_by else entry.last_error
-            return entry.at, f"{entry.name}: {entry.state}", why
-        case chronicle.BreachEntry():
-            why = f"withdrawn by {entry.withdrawn_seq}" if entry.withdrawn_seq else entry.cause
-            return entry.at, "breach", f"{entry.metric} ({why})"
-        case chronicle.EscalationEntry():
-            which = entry.step or f"{entry.fraction:.0%}"
-            return entry.at, "escalation step", f"{entry.metric} at {which}"
+    print_table("What happened", ("at", "what", "who or why"), map(line, entries))
 
 
 @app.command("list", epilog="Example: `flowhub ticket list --lane sla_breached`")

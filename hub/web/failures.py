@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from temporalio.service import RPCError, RPCStatusCode
 
 from hub.web.guard import SECURITY_HEADERS, error_body
+from hub.web.problems import problem_of
 from support import errors
 
 Page = Callable[[int, str, str], Response]
@@ -73,10 +74,8 @@ class _Failures:
 
     async def malformed(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  as registered
-        fields = [
-            {"field": ".".join(str(part) for part in one["loc"]), "problem": one["msg"]}
-            for one in error.errors()
-        ]
+        problems = (problem_of(one) for one in error.errors())
+        fields = [{"field": field, "problem": problem} for field, problem in problems]
         first = f"{fields[0]['field']}: {fields[0]['problem']}" if fields else "malformed"
         return self._answer(request, 422, errors.InputError.code, first, {"fields": fields})
 

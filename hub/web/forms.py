@@ -1,9 +1,18 @@
 """What the API takes: every field named, bounded and checked before anything is stored."""
 
+from collections.abc import Mapping
 from datetime import UTC
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from hub.drafts import CONTROL, LOCALE, NOT_BY_HAND
 from hub.intake import MAX_BODY, MAX_SUBJECT, Command, NewTicket
@@ -44,9 +53,23 @@ def _not_blank(value: str) -> str:
     return value
 
 
-def _outward(kind: EventKind) -> EventKind:
-    if kind in NOT_BY_HAND:
-        raise ValueError(f"{kind} is not an event to send: use another way in")
+_ALWAYS = frozenset({"kind", "text", "event_id", "actor"})
+_FIELDS: Mapping[EventKind, frozenset[str]] = {
+    EventKind.PRIORITY: frozenset({"priority"}),
+    EventKind.ASSIGN: frozenset({"assignee", "lock"}),
+    EventKind.WAIT: frozenset({"status", "waiting_on", "waiting_ref", "follow_up_at"}),
+    EventKind.RESOLVE: frozenset({"disposition"}),
+    EventKind.CLOSE: frozenset({"disposition"}),
+    EventKind.TAG: frozenset({"tags_added", "tags_removed"}),
+}
+"""What a kind takes besides what every event has."""
+
+
+def one_of(kind: object, also: tuple[EventKind, ...] = ()) -> object:
+    """Return `kind` if it is an event to send, or one of `also`; ValueError names those."""
+    possible = sorted({*EventKind, *also} - (NOT_BY_HAND - {*also}))
+    if kind not in possible:
+        raise ValueError(f"must be one of {', '.join(possible)}")
     return kind
 
 
@@ -66,14 +89,14 @@ class Form(BaseModel):
 class ActorForm(Form):
     """Who did it. Rules speak for themselves and cannot be named here."""
 
-    kind: Literal[ActorKind.AGENT, ActorKind.CUSTOMER, ActorKind.SYSTEM]
+    kind: Literal["agent", "customer", "system"]
     id: Id
     role: OptionalId = ""
     on_behalf_of: OptionalId = ""
 
     def actor(self) -> Actor:
         """Return it as the core knows it."""
-        return Actor(self.kind, self.id, self.role, self.on_behalf_of)
+        return Actor(ActorKind(self.kind), self.id, self.role, self.on_behalf_of)
 
 
 class NewTicketForm(Form):
@@ -115,7 +138,7 @@ class NewTicketForm(Form):
 class EventForm(Form):
     """One thing to do to a ticket. Without `actor` the system did it, or the customer wrote."""
 
-    kind: Annotated[EventKind, AfterValidator(_outward)]
+    kind: Annotated[EventKind, BeforeValidator(one_of)]
     text: Body = ""
     priority: Priority | None = None
     assignee: OptionalId = ""
@@ -129,6 +152,19 @@ class EventForm(Form):
     tags_removed: Tags = ()
     event_id: OptionalId = ""
     actor: ActorForm | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Refuse what does not belong to the kind; fields that say nothing may stay."""
+        fields = type(self).model_fields
+        said = {name for name in fields if getattr(self, name) != fields[name].default}
+        belong = _FIELDS.get(self.kind, frozenset())
+        if strange := sorted(said - belong - _ALWAYS):
+            takes = ", ".join(sorted(belong | _ALWAYS))
+            raise ValueError(f"{self.kind} does not take {', '.join(strange)}: it takes {takes}")
+        if self.kind is EventKind.ASSIGN and "assignee" not in self.model_fields_set:
+            raise ValueError('assign needs its assignee: name an agent, or send "" to release')
+        return self
 
     def who(self) -> Actor:
         """Return who does it."""

@@ -1,5 +1,6 @@
 """The JSON API: what it answers, what it refuses, and how."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from hub.drafts import NOT_BY_HAND
 from store.pool import Pool
 from support.errors import (
     FlowHubError,
@@ -359,3 +361,49 @@ async def test_a_bug_is_500_in_the_same_form_and_guarded(
     assert answer.status_code == 500
     assert "my-secret" not in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"kind": "assign"}, 'assign needs its assignee: name an agent, or send "" to release'),
+        (
+            {"kind": "assign", "assignee": "kim", "priority": "low"},
+            "assign does not take priority: it takes actor, assignee, event_id, kind, lock, text",
+        ),
+        (
+            {"kind": "priority", "priority": "low", "assignee": "kim"},
+            "priority does not take assignee: it takes actor, event_id, kind, priority, text",
+        ),
+        (
+            {"kind": "melt"},
+            f"must be one of {', '.join(sorted(set(EventKind) - NOT_BY_HAND))}",
+        ),
+        (
+            {"kind": "ack", "actor": {"kind": "rule", "id": "r"}},
+            "Input should be 'agent', 'customer' or 'system'",
+        ),
+        ([], "must be a JSON object"),
+        ("{", "is not valid JSON at character 1"),
+    ],
+)
+async def test_a_refused_event_is_told_what_belongs(
+    http: httpx.AsyncClient, gateway: FakeGateway, form: object, problem: str
+) -> None:
+    body = form if isinstance(form, str) else json.dumps(form)
+    answer = await http.post(
+        f"{GLOBAL}/tickets/T-1/events", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert error_of(answer)["details"]["fields"][0]["problem"] == problem
+    assert gateway.commanded == []
+
+
+async def test_an_empty_assignee_releases_and_fields_that_say_nothing_may_stay(
+    http: httpx.AsyncClient, gateway: FakeGateway
+) -> None:
+    nothing: dict[str, object] = {"priority": None, "tags_added": [], "lock": False}
+    form = {"kind": "assign", "assignee": "", **nothing}
+    assert (await http.post(f"{GLOBAL}/tickets/T-1/events", json=form)).status_code == 200
+    ((_, _, command, *_),) = gateway.commanded
+    assert (command.kind, command.assignee) == (EventKind.ASSIGN, "")

@@ -82,7 +82,9 @@ async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) ->
     assert result["status"] == "closed"
     shown = await answer("ticket", "show", "T-1")
     assert (shown["ticket"]["owner"], shown["tags"]) == ("lou", ["vip", "calm"])
-    assert "Tags: vip, calm" in (await flowhub("ticket", "show", "T-1")).stdout
+    seen = (await flowhub("ticket", "show", "T-1")).stdout
+    for told in ("Tags: vip, calm", "Try the other cable", "priority urgent", "to lou, locked"):
+        assert told in seen
     listed = await answer("ticket", "list", "--status", "closed")
     assert [t["ticket_id"] for t in listed] == ["T-1"]
     assert "T-1" in (await flowhub("ticket", "list", "--status", "closed")).stdout
@@ -166,6 +168,18 @@ async def test_a_start_of_automation_sends_what_it_held_back_on_closed_tickets(
         return at_work.outside.done == [key]
 
     assert await eventually(sent)
+
+
+async def test_doctor_names_a_parked_delivery(at_work: RunningDesk) -> None:
+    key = f"ticket/{at_work.tenant}/T-1/1/0"
+    async with at_work.pool.connection() as conn:
+        row = effects.EffectRow(key, at_work.tenant, "T-1", "notify", {}, datetime.now(UTC))
+        await effects.intend(conn, row)
+        await effects.settle(conn, action_key=key, state="parked", error="SMTP550")
+    doctor = await flowhub("doctor", "--json")
+    assert doctor.exit_code == 1
+    assert "nothing parked" not in doctor.stdout
+    assert "parked deliveries: 1," in doctor.stdout
 
 
 @pytest.mark.usefixtures("at_work")
@@ -276,3 +290,20 @@ async def test_every_command_has_help_with_an_example(words: list[str]) -> None:
     result = await flowhub(*words, "--help")
     assert result.exit_code == 0
     assert "Example:" in result.stdout
+
+
+@pytest.mark.usefixtures("at_work")
+async def test_an_unusable_line_is_told_what_belongs(tmp_path: Path) -> None:
+    lines = [
+        "[]",
+        '{"ticket_id": "I-1", "event_id": "e-1", "kind": "reply_failed"}',
+        '{"ticket_id": "I-1", "event_id": "e-1", "kind": "assign"}',
+    ]
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(lines))
+    done = json.loads((await flowhub("import", str(file), "--json")).stdout)
+    why = [problem for _, problem in done["unusable"]]
+    assert why[0] == "must be a JSON object"
+    assert why[1].startswith("field 'kind': must be one of ack, assign, close, created, ")
+    assert "reply_failed" not in why[1]
+    assert why[2].startswith("assign needs its assignee")

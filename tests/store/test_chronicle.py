@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from store import ledger
-from store.chronicle import decision_at
+from store.chronicle import EventEntry, decision_at, timeline
 from store.pool import Connection
 from support.errors import InputError, UnknownTicketError
-from tests.store.seeding import START, add_history, add_ticket, decision_row
+from tests.store.seeding import START, add_history, add_ticket, decision_row, event_row
 
 MINUTE = timedelta(minutes=1)
 
@@ -35,3 +35,19 @@ async def test_before_the_first_decision_there_is_none(conn: Connection) -> None
         await decision_at(conn, tenant="global", ticket_id="T-1", at=START)
     with pytest.raises(UnknownTicketError):
         await decision_at(conn, tenant="other", ticket_id="T-1")
+
+
+async def test_a_message_after_close_stands_below_the_closing_decision(conn: Connection) -> None:
+    await add_ticket(conn, "T-1", status="closed")
+    await add_history(conn, "T-1")  # decision 2 after two minutes
+    after = START + 3 * MINUTE
+    taken_over = event_row(
+        "T-1", "m-9", None, kind="customer_message", nominal_at=after, received_at=after
+    )
+    await ledger.write_event(conn, taken_over)
+    entries = await timeline(conn, tenant="global", ticket_id="T-1")
+    last = entries[-1]
+    assert isinstance(last, EventEntry)
+    assert last.event_id == "m-9"
+    kinds = [entry.kind for entry in entries if entry.seq == 2]
+    assert kinds.index("decision") < len(kinds) - 1

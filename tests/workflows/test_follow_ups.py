@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from activities.messages import EventResult
 from hub.intake import Command, NewTicket, Origin
 from store import chronicle, ledger
+from support.errors import InputError
 from support.model import EventKind, workflow_id
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk
 from tests.waiting import eventually
@@ -139,3 +142,9 @@ async def test_a_message_streamed_behind_a_reopen_stays_with_its_ticket(
     assert await stream(desk, BACK, "m-1") == "accepted"
     assert await messages_of(desk, "T-1") == ["m-1"]
     assert not await follow_ups(desk)
+
+
+async def test_a_new_ticket_follows_up_only_one_that_is_there(desk: RunningDesk) -> None:
+    new = NewTicket(subject="Again", ticket_id="T-2", follow_up_of="T-404")
+    with pytest.raises(InputError, match="no ticket T-404 in"):
+        await desk.gateway.create(desk.tenant, new, actor=CUSTOMER, source="web")
