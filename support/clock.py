@@ -1,6 +1,6 @@
 """One SLA clock as it stands, and the stretches of time that it counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -75,6 +75,22 @@ class Clock:
 
 
 Clocks = tuple[Clock, ...]
+Exchange = tuple[Metric, int]
+"""Metric and cycle: which clock of a ticket it is."""
+
+
+def numbers_now(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:
+    """Say which exchange each one is now that a late event may have numbered them anew.
+
+    It is the last of its callback that had begun when it began; one that is no more is left out.
+    """
+    found: dict[Exchange, Exchange] = {}
+    for clock in old:
+        own = (c for c in new if (c.metric, c.ref) == (clock.metric, clock.ref))
+        begun = [c.cycle for c in own if c.started_at <= clock.started_at]
+        if begun:
+            found[clock.metric, clock.cycle] = (clock.metric, begun[-1])
+    return found
 
 
 def _instant_of(segments: Sequence[Segment], consumed: timedelta) -> datetime | None:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from support.clock import Exchange, numbers_now
 from support.marks import Mark, MarkKind, in_order, priority_at, tags_at
 from support.model import EventKind, TicketEvent
 from support.policy import Metric, PolicyBook
 from support.sla import Breach, Clock, Clocks, breach_of, compute, missed, recorded
 from support.ticket import TicketState
-
-Exchange = tuple[Metric, int]
 
 
 class CorrectionKind(StrEnum):
@@ -99,7 +98,7 @@ def correct(
         found.append(placed)
         old = compute(before.marks, book, before.last_at)
         new = compute(after.marks, book, before.last_at)
-        numbers = _numbers(old, new)
+        numbers = numbers_now(old, new)
         after = _renumbered(after, numbers)
         found.extend(_moved(old, new, numbers, event.event_id))
     breaches = tuple(_judged(b, after, book, at) for b in after.breaches)
@@ -109,17 +108,6 @@ def correct(
         if b.withdrawn and not known.withdrawn
     )
     return _with_overlooked(replace(after, breaches=breaches), book), tuple(found)
-
-
-def _numbers(old: Clocks, new: Clocks) -> Mapping[Exchange, Exchange]:
-    """Say which exchange each one is now: the last of its callback that had begun when it began."""
-    found: dict[Exchange, Exchange] = {}
-    for clock in old:
-        own = (c for c in new if (c.metric, c.ref) == (clock.metric, clock.ref))
-        begun = [c.cycle for c in own if c.started_at <= clock.started_at]
-        if begun:
-            found[clock.metric, clock.cycle] = (clock.metric, begun[-1])
-    return found
 
 
 def _renumbered(state: TicketState, numbers: Mapping[Exchange, Exchange]) -> TicketState:

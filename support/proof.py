@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from support.calendar import BusinessCalendar
+from support.clock import Exchange, numbers_now
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
 from support.marks import moves
-from support.policy import Metric
 from support.sla import Clock, Clocks, ClockState, Mark
 
 _NOTHING = timedelta(0)
@@ -93,27 +93,20 @@ class Derivation:
 
 def derivations(
     before: Clocks, clocks: Clocks, marks: Iterable[Mark], at: datetime
-) -> Mapping[tuple[Metric, int], Derivation]:
-    """Derive every deadline of `clocks` that was not there, or elsewhere, `before`.
-
-    A late event may number exchanges anew: one that was known is now the last that had begun then.
-    """
-    known: dict[tuple[Metric, int], datetime | None] = {}
-    for clock in before:
-        now = [c.cycle for c in clocks if _is_now(clock, c)]
-        if now:
-            known[clock.metric, now[-1]] = clock.due
+) -> Mapping[Exchange, Derivation]:
+    """Derive every deadline of `clocks` that was not there, or elsewhere, `before`."""
+    now = numbers_now(before, clocks)
+    known = {
+        now[exchange]: clock.due
+        for clock in before
+        if (exchange := (clock.metric, clock.cycle)) in now
+    }
     moves = _moves(marks, at)
     return {
         exchange: Derivation(known.get(exchange), _proof(clock, moves, at), ahead_of(clock, at))
         for clock in clocks
         if (exchange := (clock.metric, clock.cycle)) not in known or known[exchange] != clock.due
     }
-
-
-def _is_now(before: Clock, clock: Clock) -> bool:
-    same = (clock.metric, clock.ref) == (before.metric, before.ref)
-    return same and clock.started_at <= before.started_at
 
 
 def ahead_of(clock: Clock, at: datetime) -> tuple[Stretch, ...]:
