@@ -1,6 +1,6 @@
 """Answers the needs of a decision from PostgreSQL and the rules engine, in its transaction."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,6 @@ from support.needs import (
     Answer,
     ClaimOwner,
     EvaluateRules,
-    Fact,
     FindCandidates,
     FindPeople,
     Need,
@@ -26,8 +25,8 @@ from support.ticket import TicketState
 class Evaluator(Protocol):
     """The rules engine as a decision sees it."""
 
-    async def evaluate(self, facts: Mapping[str, Fact]) -> RuleVerdict:
-        """Return what fires on `facts`; RulesEngineError when that cannot be told."""
+    async def judge(self, question: EvaluateRules) -> RuleVerdict:
+        """Return what fires; RulesEngineError when that cannot be told."""
         ...
 
 
@@ -58,8 +57,8 @@ class Surroundings:
 
     async def _answer(self, need: Need) -> Answer:
         match need:
-            case EvaluateRules(facts):
-                return await self.rules.evaluate(facts)
+            case EvaluateRules():
+                return await self.rules.judge(need)
             case FindCandidates(role, team, skills):
                 return await roster.candidates(
                     self.conn, tenant=self.tenant, role=role, team=team, skills=skills

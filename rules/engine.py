@@ -19,7 +19,7 @@ from rules.pack import Pack
 from rules.reference import examine
 from rules.verdict import verdict_of
 from support.errors import RulesEngineError
-from support.needs import Fact, RuleVerdict
+from support.needs import EvaluateRules, Fact, RuleVerdict
 
 _log = logs.get(__name__)
 ATTEMPTS = 2
@@ -70,13 +70,17 @@ class Engine:
                 self._child.close()
                 self._child = None
 
-    async def evaluate(self, facts: Mapping[str, Fact]) -> RuleVerdict:
-        """Return what fires on `facts`, without blocking the event loop."""
-        return await asyncio.to_thread(self.evaluate_now, facts)
+    async def judge(self, question: EvaluateRules) -> RuleVerdict:
+        """Return what fires, without blocking the event loop."""
+        return await asyncio.to_thread(self.judge_now, question)
 
     def evaluate_now(self, facts: Mapping[str, Fact]) -> RuleVerdict:
-        """Return what fires on `facts`; RulesEngineError when a fresh engine fails too."""
-        values = typed(facts)
+        """Return what fires on `facts` of a ticket that remembers nothing."""
+        return self.judge_now(EvaluateRules(facts))
+
+    def judge_now(self, question: EvaluateRules) -> RuleVerdict:
+        """Return what fires; RulesEngineError when a fresh engine fails too."""
+        values = typed(question.facts)
         findings = examine(self.pack, values)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message = self._program.message(values)
@@ -89,7 +93,7 @@ class Engine:
                     reason = str(error)
                 else:
                     if matched == expected:
-                        return verdict_of(self.pack, findings)
+                        return verdict_of(self.pack, findings, question)
                     self.disagreements += 1
                     differing = ", ".join(sorted(matched ^ expected))
                     reason = f"engine and reference disagree on {differing}"

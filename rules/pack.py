@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from rules.facts import Value
@@ -71,11 +72,20 @@ class Example:
     line: int
 
 
+class OncePer(StrEnum):
+    """Within what a rule fires at most once on a ticket."""
+
+    TICKET = "ticket"
+    BREACH = "breach"
+    DAY = "day"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. A lower `priority` goes first; equal ones go as they stand in the file.
 
-    `owner` is who answers for it, empty where the pack names nobody.
+    `owner` is who answers for it, empty where the pack names nobody. On one ticket it does not fire
+    again within `cooldown` (elapsed time), and once within what `once_per` names.
     """
 
     id: str
@@ -89,6 +99,8 @@ class Rule:
     owner: str
     tests: tuple[Example, ...]
     line: int
+    cooldown: timedelta | None = None
+    once_per: OncePer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +116,8 @@ class Pack:
     file: str
     rules: tuple[Rule, ...]
     macros: MacroBook
+
+    @property
+    def listens(self) -> frozenset[str]:
+        """Triggers that some enabled rule is for."""
+        return frozenset(trigger for rule in self.rules if rule.enabled for trigger in rule.on)

@@ -1,35 +1,77 @@
-"""Turns what matched into what fires: in order of priority, until a rule that stops."""
+"""Turns what matched into what fires: in order of priority, until a rule that stops.
 
-from collections.abc import Sequence
+A rule that matched does not fire while it rests (`cooldown`), where it has had its turn
+(`once_per`), or where its own actions led to this evaluation.
+"""
 
-from rules.pack import Pack
+from collections.abc import Mapping, Sequence
+
+from rules.pack import Pack, Rule
 from rules.reference import Finding
-from support.needs import RuleTrace, RuleVerdict
+from support.duration import show_duration
+from support.needs import EvaluateRules, Firing, Memory, RuleTrace, RuleVerdict
 
 
-def verdict_of(pack: Pack, findings: Sequence[Finding]) -> RuleVerdict:
+def verdict_of(pack: Pack, findings: Sequence[Finding], question: EvaluateRules) -> RuleVerdict:
     """Return the verdict on findings that are one for each rule, in the order of the file."""
     matched = {finding.rule_id for finding in findings if finding.matched}
     ordered = sorted((r for r in pack.rules if r.id in matched), key=lambda r: r.priority)
-    fired = []
-    stopper = ""
+    fired: list[Rule] = []
+    held: dict[str, str] = {}
+    again = []
     for rule in ordered:
-        fired.append(rule)
-        if rule.stop:
-            stopper = rule.id
-            break
+        if fired and fired[-1].stop:
+            held[rule.id] = f"rule {fired[-1].id} came first and stops"
+        elif rule.id in question.chain:
+            again.append(rule.id)
+            held[rule.id] = "it has fired in this chain, and what it did led here"
+        elif why := _rests(rule, question.memory):
+            held[rule.id] = why
+        else:
+            fired.append(rule)
     ids = tuple(rule.id for rule in fired)
     return RuleVerdict(
         fired=ids,
         actions=tuple(action for rule in fired for action in rule.then),
-        trace=tuple(_trace(finding, ids, stopper) for finding in findings),
+        trace=tuple(_trace(finding, held) for finding in findings),
         pack_name=pack.name,
         pack_version=pack.version,
+        firings=tuple(_firings(fired, question.memory)),
+        again=tuple(again),
+        listens=pack.listens,
     )
 
 
-def _trace(finding: Finding, fired: tuple[str, ...], stopper: str) -> RuleTrace:
-    if finding.matched and finding.rule_id not in fired:
-        reason = f"{finding.reason}; but rule {stopper} came first and stops"
-        return RuleTrace(finding.rule_id, fired=False, reason=reason)
+def _rests(rule: Rule, memory: Memory | None) -> str:
+    """Return why the rule may not fire yet; empty where it may."""
+    if memory is None or (rule.cooldown is None and rule.once_per is None):
+        return ""
+    scope = memory.scopes.get(rule.once_per, "") if rule.once_per else ""
+    for firing in memory.firings:
+        if firing.rule_id != rule.id:
+            continue
+        if scope and firing.scope == scope:
+            return f"it has fired at {firing.at:%Y-%m-%d %H:%M:%S} UTC, once per {rule.once_per}"
+        if rule.cooldown is not None and memory.at - firing.at < rule.cooldown:
+            return (
+                f"it has fired at {firing.at:%Y-%m-%d %H:%M:%S} UTC, and rests for "
+                f"{show_duration(rule.cooldown)}"
+            )
+    return ""
+
+
+def _firings(fired: Sequence[Rule], memory: Memory | None) -> list[Firing]:
+    """Return what is to be remembered of the rules that fired."""
+    if memory is None:
+        return []
+    return [
+        Firing(rule.id, memory.at, memory.scopes.get(rule.once_per, "") if rule.once_per else "")
+        for rule in fired
+        if rule.cooldown is not None or rule.once_per is not None
+    ]
+
+
+def _trace(finding: Finding, held: Mapping[str, str]) -> RuleTrace:
+    if why := held.get(finding.rule_id):
+        return RuleTrace(finding.rule_id, fired=False, reason=f"{finding.reason}; but {why}")
     return RuleTrace(finding.rule_id, finding.matched, finding.reason)

@@ -27,7 +27,17 @@ from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
 from support.model import EventKind, TicketEvent
-from support.needs import Answer, Fact, Need, Param, RuleAction, RuleTrace, claim, evaluate
+from support.needs import (
+    Answer,
+    EvaluateRules,
+    Fact,
+    Need,
+    Param,
+    RuleAction,
+    RuleTrace,
+    claim,
+    evaluate,
+)
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import Derivation, derivations
 from support.situation import Situation, describe
@@ -116,7 +126,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
     facts = describe(_situation(request, work, due, terms, clocks))
-    verdict = yield from evaluate(facts)
+    verdict = yield from evaluate(EvaluateRules(facts))
     for action in verdict.actions:
         if request.automation_stopped:
             leave(work, action, "automation is stopped")

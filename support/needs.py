@@ -5,7 +5,8 @@ answers from PostgreSQL and the rules engine, a simulation from memory; the reas
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from support.errors import LedgerError
@@ -34,21 +35,58 @@ class RuleTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Firing:
+    """That a rule fired, remembered for its `cooldown` or `once_per`.
+
+    `scope` is what `once_per` counts by (`Memory.scopes`); empty for a cooldown.
+    """
+
+    rule_id: str
+    at: datetime
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a ticket remembers of its rules at the instant of the decision.
+
+    `scopes` says which ticket, breach and day it is now, by the words of `once_per`; a word that is
+    not there (`breach`, where none is being decided) counts nothing.
+    """
+
+    at: datetime
+    firings: tuple[Firing, ...] = ()
+    scopes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RuleVerdict:
-    """Answer to EvaluateRules: what fired, in order, what it asks for, and why the rest did not."""
+    """Answer to EvaluateRules: what fired, in order, what it asks for, and why the rest did not.
+
+    `firings` are to be remembered; `again` are rules that matched, but have fired in this chain
+    before; `listens` are all triggers that some rule of the pack is for.
+    """
 
     fired: tuple[str, ...]
     actions: tuple[RuleAction, ...]
     trace: tuple[RuleTrace, ...]
     pack_name: str
     pack_version: str
+    firings: tuple[Firing, ...] = ()
+    again: tuple[str, ...] = ()
+    listens: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRules:
-    """Which rules fire on these facts? Answer: RuleVerdict."""
+    """Which rules fire on these facts? Answer: RuleVerdict.
+
+    `chain` are the rules whose actions led here: none of them fires again.
+    """
 
     facts: Mapping[str, Fact]
+    memory: Memory | None = None
+    chain: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +123,8 @@ def _unexpected(need: Need, answer: Answer) -> LedgerError:
     return LedgerError(f"{type(need).__name__} was answered with {type(answer).__name__}")
 
 
-def evaluate(facts: Mapping[str, Fact]) -> Generator[Need, Answer, RuleVerdict]:
+def evaluate(need: EvaluateRules) -> Generator[Need, Answer, RuleVerdict]:
     """Ask the rules."""
-    need = EvaluateRules(facts)
     answer = yield need
     if not isinstance(answer, RuleVerdict):
         raise _unexpected(need, answer)

@@ -17,7 +17,6 @@ from support.needs import (
     Answer,
     ClaimOwner,
     EvaluateRules,
-    Fact,
     FindCandidates,
     FindPeople,
     Need,
@@ -30,7 +29,7 @@ from support.ticket import TicketState
 
 MOST_CANDIDATES = 50
 
-Evaluate = Callable[[Mapping[str, Fact]], RuleVerdict]
+Evaluate = Callable[[EvaluateRules], RuleVerdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +202,8 @@ class Simulation:
 
     def _answer(self, need: Need, at: datetime, taken: dict[str, Decimal]) -> Answer:
         match need:
-            case EvaluateRules(facts):
-                return self._evaluate(facts)
+            case EvaluateRules():
+                return self._evaluate(need)
             case FindCandidates():
                 return self._team.candidates(need)
             case FindPeople():

@@ -20,7 +20,7 @@ from store.pool import Pool, open_pool
 from support.actions import Outside
 from support.errors import FlowHubError
 from support.model import Actor, ActorKind
-from support.needs import Fact, RuleAction, RuleVerdict
+from support.needs import EvaluateRules, Fact, RuleAction, RuleVerdict
 from workflows.runner import TicketSandbox
 from workflows.ticket import TicketWorkflow
 
@@ -36,8 +36,8 @@ class ScriptedRules:
     failure: Exception | None = None
     asked: list[Mapping[str, Fact]] = field(default_factory=list)
 
-    async def evaluate(self, facts: Mapping[str, Fact]) -> RuleVerdict:
-        self.asked.append(facts)
+    async def judge(self, question: EvaluateRules) -> RuleVerdict:
+        self.asked.append(question.facts)
         if self.failure is not None:
             raise self.failure
         fired = tuple(action.rule_id for action in self.actions)

@@ -73,7 +73,7 @@ async def replay(
     with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
         if engine == "memory":
             macros, since = pack.macros.actions, happenings[0].instant
-            memory = MemoryEngine(policies, macros, rules.evaluate_now, members, since)
+            memory = MemoryEngine(policies, macros, rules.judge_now, members, since)
             course, ended = await drive(memory, happenings, members, progress)
         else:
             rulebook = Rulebook(rules, pack.macros, policies, Outside())

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ from support.model import (
     TicketEvent,
     workflow_id,
 )
-from support.needs import Fact, RuleAction, RuleVerdict
+from support.needs import EvaluateRules, RuleAction, RuleVerdict
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
 from tests.waiting import eventually
 
@@ -208,10 +208,10 @@ class Meeting(ScriptedRules):
     pool: Pool | None = None
     here: int = 0
 
-    async def evaluate(self, facts: Mapping[str, Fact]) -> RuleVerdict:
+    async def judge(self, question: EvaluateRules) -> RuleVerdict:
         self.here += 1
         assert await eventually(self._met)
-        return await super().evaluate(facts)
+        return await super().judge(question)
 
     async def _met(self) -> bool:
         assert self.pool is not None

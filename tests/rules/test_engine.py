@@ -20,6 +20,7 @@ from rules.engine import Engine
 from rules.load import load_pack
 from rules.reference import Finding
 from support.errors import RulesEngineError
+from support.needs import EvaluateRules
 from tests.rules.situations import facts, one_rule, pack_of
 
 WITHIN_S = 10.0
@@ -187,7 +188,7 @@ def test_threads_and_coroutines_share_one_engine() -> None:
             assert list(pool.map(decide, range(1000))) == [n >= 500 for n in range(1000)]
 
         async def together() -> list[bool]:
-            asked = (engine.evaluate(facts(reopen_count=n)) for n in range(480, 520))
+            asked = (engine.judge(EvaluateRules(facts(reopen_count=n))) for n in range(480, 520))
             return [bool(verdict.fired) for verdict in await asyncio.gather(*asked)]
 
         assert asyncio.run(together()) == [n >= 500 for n in range(480, 520)]

@@ -22,6 +22,7 @@ from rules.reference import examine
 from rules.values import completed
 from rules.verdict import verdict_of
 from support.errors import PackError
+from support.needs import EvaluateRules
 from tests.rules.situations import one_rule, pack_of, unjudged_pack_of
 
 
@@ -246,7 +247,7 @@ def fires(pack: Pack, names: tuple[str, ...]) -> set[str]:
     found: set[str] = set()
     for row in product(*(POOLS[name] for name in names)):
         facts = typed(completed(dict(zip(names, row, strict=True))))
-        found |= set(verdict_of(pack, examine(pack, facts)).fired)
+        found |= set(verdict_of(pack, examine(pack, facts), EvaluateRules({})).fired)
     return found
 
 

@@ -3,7 +3,7 @@ import pytest
 from rules.facts import typed
 from rules.reference import examine
 from rules.verdict import verdict_of
-from support.needs import RuleVerdict
+from support.needs import EvaluateRules, RuleVerdict
 from tests.rules.situations import facts, one_rule, pack_of
 
 ORDER = """
@@ -20,7 +20,7 @@ rules:
 
 def _verdict(**changed: str) -> RuleVerdict:
     pack = pack_of(ORDER)
-    return verdict_of(pack, examine(pack, typed(facts(**changed))))
+    return verdict_of(pack, examine(pack, typed(facts(**changed))), EvaluateRules({}))
 
 
 def test_rules_fire_by_priority_then_as_defined() -> None:
