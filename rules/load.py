@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rules import macros as macros_file
+from rules.bundle import Bundle
 from rules.compiler import compile_pack
 from rules.document import Place
 from rules.pack import Pack
@@ -19,13 +20,19 @@ def load_pack(path: Path | None, macros: Path | None = None) -> Pack:
     rule in it can never fire.
     """
     file, macros_path = path or SHIPPED, macros or macros_file.SHIPPED
-    return parse_pack(_text(file), _text(macros_path), file.name, macros_path.name)
+    return parse_pack(
+        Bundle(
+            text=_text(file),
+            macros=_text(macros_path),
+            file=file.name,
+            macros_file=macros_path.name,
+        )
+    )
 
 
-def parse_pack(text: str, macros_text: str, file: str, macros_name: str) -> Pack:
-    """Return the pack of texts; `file` and `macros_name` are what errors call them."""
-    book = macros_file.read_macros(macros_text, macros_name)
-    pack = read_pack(text, file, macros_text, book)
+def parse_pack(bundle: Bundle) -> Pack:
+    """Return the pack of texts, as `load_pack` does of files."""
+    pack = read_pack(bundle, macros_file.read_macros(bundle.macros, bundle.macros_file))
     compile_pack(pack)
     refuse_idle_rules(pack)
     return pack

@@ -107,7 +107,7 @@ class Rule:
 class Pack:
     """Rules with the macros they use.
 
-    `version` is the digest of `text`, which is the pack and its macros as they were written.
+    `text` is its `rules.bundle.Bundle` as JSON, all that it was read from; `version` its digest.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """Reads a rule pack from YAML; whatever is wrong is named with file, line and what to do."""
 
-import hashlib
 import re
 
 from rules.actions import Names, read_actions
+from rules.bundle import Bundle
 from rules.conditions import read_condition
 from rules.document import Node, only, read, suggest
 from rules.examples import read_examples
@@ -21,9 +21,9 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FURTHEST = 1_000_000
 
 
-def read_pack(text: str, file: str, macros_text: str, macros: MacroBook) -> Pack:
-    """Return the pack of `text`; `macros_text` is what `macros` was read from."""
-    root = read(text, file)
+def read_pack(bundle: Bundle, macros: MacroBook) -> Pack:
+    """Return the pack of `bundle`, whose macros are `macros`."""
+    root = read(bundle.text, bundle.file)
     form = root.mapping("a pack")
     only(form, ("name", "rules"), "a pack")
     for key in ("name", "rules"):
@@ -42,12 +42,11 @@ def read_pack(text: str, file: str, macros_text: str, macros: MacroBook) -> Pack
                 "give this one another id"
             )
         rules[rule.id] = rule
-    whole = f"{text}\n---\n{macros_text}"
     return Pack(
         name=_identifier(form["name"], "`name`"),
-        version=hashlib.sha256(whole.encode()).hexdigest()[:12],
-        text=whole,
-        file=file,
+        version=bundle.version,
+        text=bundle.to_json(),
+        file=bundle.file,
         rules=tuple(rules.values()),
         macros=macros,
     )

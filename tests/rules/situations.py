@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rules.bundle import Bundle
 from rules.load import parse_pack
 from rules.macros import read_macros
 from rules.pack import Pack
@@ -24,12 +25,12 @@ def facts(**changed: Any) -> dict[str, Any]:
 
 def pack_of(text: str, macros: str = MACROS) -> Pack:
     """The pack of a YAML text, called p.yaml."""
-    return parse_pack(text, macros, "p.yaml", "m.yaml")
+    return parse_pack(Bundle(text, macros, "p.yaml", "m.yaml"))
 
 
 def unjudged_pack_of(text: str) -> Pack:
     """The pack of a YAML text, also where the engine cannot hold it or a rule can never fire."""
-    return read_pack(text, "p.yaml", MACROS, read_macros(MACROS, "m.yaml"))
+    return read_pack(Bundle(text, MACROS, "p.yaml", "m.yaml"), read_macros(MACROS, "m.yaml"))
 
 
 def one_rule(when: str, on: str = "[created]", then: str = "[resolve]") -> Pack:

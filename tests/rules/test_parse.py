@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from rules.bundle import Bundle
 from rules.load import load_pack, parse_pack
 from rules.pack import All, Any, Not, Op, Test
 from support.errors import PackError
@@ -62,7 +63,6 @@ def test_version_is_of_content_and_covers_the_macros() -> None:
     assert pack_of(GOOD).version == version
     assert pack_of(GOOD + "# more\n").version != version
     assert pack_of(GOOD, MACROS + "# more\n").version != version
-    assert pack_of(GOOD).text.startswith(GOOD)
 
 
 @pytest.mark.parametrize(
@@ -182,5 +182,9 @@ def test_a_pack_on_disk_is_read_with_the_shipped_macros(tmp_path: Path) -> None:
 
 def test_a_pack_can_be_read_again_from_the_text_that_is_stored() -> None:
     pack = pack_of(GOOD)
-    text, _, macros = pack.text.partition("\n---\n")
-    assert parse_pack(text, macros, "p.yaml", "m.yaml") == pack
+    assert parse_pack(Bundle.from_json(pack.text)) == pack
+
+
+def test_a_text_that_is_no_stored_pack_is_refused_with_what_to_do() -> None:
+    with pytest.raises(PackError, match="publish it again from its file"):
+        Bundle.from_json("name: p")
