@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rules.facts import Value
 from rules.macros import MacroBook
+from support.limits import USUAL, Limits
 from support.needs import Fact, RuleAction
 
 
@@ -116,6 +117,7 @@ class Pack:
     file: str
     rules: tuple[Rule, ...]
     macros: MacroBook
+    limits: Limits = USUAL
 
     @property
     def listens(self) -> frozenset[str]:

@@ -39,6 +39,7 @@ def verdict_of(pack: Pack, findings: Sequence[Finding], question: EvaluateRules)
         firings=tuple(_firings(fired, question.memory)),
         again=tuple(again),
         listens=pack.listens,
+        limits=pack.limits,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from support.errors import LedgerError
+from support.limits import USUAL, Limits
 from support.routing import Candidate, Role
 
 Fact = bool | int | float | str | tuple[str, ...]
@@ -64,7 +65,7 @@ class RuleVerdict:
     """Answer to EvaluateRules: what fired, in order, what it asks for, and why the rest did not.
 
     `firings` are to be remembered; `again` are rules that matched, but have fired in this chain
-    before; `listens` are all triggers that some rule of the pack is for.
+    before; `listens` are all triggers that some rule of the pack is for; `limits` are the pack's.
     """
 
     fired: tuple[str, ...]
@@ -75,6 +76,7 @@ class RuleVerdict:
     firings: tuple[Firing, ...] = ()
     again: tuple[str, ...] = ()
     listens: frozenset[str] = frozenset()
+    limits: Limits = USUAL
 
 
 @dataclass(frozen=True, slots=True)
