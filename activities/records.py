@@ -163,6 +163,7 @@ class Plain:
     fired: str
     inputs: str
     pack: str
+    related: str
     state: str
     trace: str
 
@@ -186,6 +187,7 @@ def plain(decision: Decision) -> Plain:
         fired=_sorted(decision.fired),
         inputs=_sorted(decision.facts),
         pack=decision.pack_version,
+        related=_sorted(decision.related),
         state=state_to_json(decision.state),
         trace=_sorted(_dump(_TRACE, decision.trace)),
     )
@@ -274,6 +276,7 @@ def decision_row(
         pack_version=decision.pack_version,
         policy_version=decision.state.policy_version,
         inputs=kept.inputs,
+        related=kept.related,
         fired=kept.fired,
         trace=kept.trace,
         actions=kept.actions,

@@ -33,6 +33,7 @@ from support.needs import (
     Fact,
     Need,
     Param,
+    Row,
     RuleAction,
     RuleTrace,
     claim,
@@ -40,6 +41,7 @@ from support.needs import (
 )
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import Derivation, derivations
+from support.relations import related
 from support.situation import Situation, describe
 from support.sla import (
     Breach,
@@ -93,7 +95,8 @@ class Request:
 class Decision:
     """What came of it: the new state, why, and what is to be written and sent.
 
-    `derivations` explain, by metric and exchange, the deadlines that it set or moved.
+    `derivations` explain, by metric and exchange, the deadlines that it set or moved. `related` are
+    the rows that its rules were asked with beside the facts of the ticket.
     """
 
     at: datetime
@@ -116,6 +119,7 @@ class Decision:
     new_steps: tuple[StepRecord, ...]
     corrections: tuple[Correction, ...] = ()
     derivations: Mapping[tuple[Metric, int], Derivation] = field(default_factory=dict)
+    related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
 
 
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
@@ -126,7 +130,10 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
     facts = describe(_situation(request, work, due, terms, clocks))
-    verdict = yield from evaluate(EvaluateRules(facts))
+    judged = yield from evaluate(
+        EvaluateRules(facts), lambda wanted: related(wanted, work.state, work.at)
+    )
+    verdict = judged.verdict
     for action in verdict.actions:
         if request.automation_stopped:
             leave(work, action, "automation is stopped")
@@ -144,6 +151,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         due=due,
         next_due=ahead[0] if ahead else None,
         facts=facts,
+        related=judged.related,
         fired=verdict.fired,
         trace=verdict.trace,
         pack_name=verdict.pack_name,

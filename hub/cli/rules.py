@@ -48,7 +48,7 @@ def check(file: PackFile = None, as_json: AsJson = False) -> None:
         show_error(error, as_json=as_json)
         raise typer.Exit(1) from error
     program = compile_pack(pack)
-    read = sorted(program.plain | {test.fact for test in program.derived.values()})
+    read = program.facts
     tests = sum(len(rule.tests) for rule in pack.rules)
     untested = [rule.id for rule in pack.rules if not rule.tests]
     if as_json:
