@@ -74,7 +74,8 @@ def durable_rule(conjunction: Conjunction, *, joining: bool) -> dict[str, object
     joins = [literal for literal in conjunction if isinstance(literal, Join)]
     for number, join in enumerate(joins):
         patterns.append({f"j{number}{'' if join.wanted else '$not'}": join.durable})
-    return {"all": patterns}
+    # One row may satisfy several joins; the engine would ask for a row of its own for each.
+    return {"all": patterns, "dist": 0} if joining else {"all": patterns}
 
 
 @dataclass(frozen=True, slots=True)
