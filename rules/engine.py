@@ -14,9 +14,9 @@ from typing import Self
 import logs
 from rules.child import Child, ChildLostError
 from rules.compiler import compile_pack
+from rules.explanation import Reference
 from rules.facts import typed, typed_rows
 from rules.pack import Pack
-from rules.reference import examine, unknown
 from rules.verdict import verdict_of
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, Fact, Row, RuleVerdict, Wanted
@@ -35,6 +35,7 @@ class Engine:
         self.restarts = 0
         self._timeout_s = timeout_s
         self._program = compile_pack(pack)
+        self._reference = Reference(pack)
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._closed = False
@@ -94,10 +95,10 @@ class Engine:
         RulesEngineError when a fresh engine fails too.
         """
         values, rows = typed(question.facts), typed_rows(question.related)
-        missing = unknown(self.pack, values, rows)
+        missing = self._reference.unknown(values, rows)
         if missing:
             return Wanted(missing)
-        findings = examine(self.pack, values, rows)
+        findings = self._reference.examine(values, rows)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message, related = self._program.message(values), self._program.related(rows)
         reason = ""
