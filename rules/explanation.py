@@ -1,16 +1,15 @@
-"""The reference evaluator: says of every rule whether it holds and why, and checks the engine.
+"""Conditions made ready to be asked many times: whether they hold, and why.
 
-A pack is made ready once: every comparison remembers what it said of a value, so that explaining
-costs about as much as a plain evaluation would.
+Every comparison remembers what it said of a value, so that explaining costs about as much as a
+plain evaluation would.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from rules.facts import Typed, TypedRows, Value, show
-from rules.pack import All, Any, Condition, Exists, Not, Op, Pack, Rule, Test, relations_of
+from rules.pack import All, Any, Condition, Exists, Not, Op, Test
 from rules.reference import in_words, passes
 from support.relations import RELATED, Relation
 
@@ -20,14 +19,6 @@ MOST_REMEMBERED = 500
 
 Said = tuple[bool, str]
 """Whether a condition holds, and what made it so: all that is true, or the first failure."""
-
-
-class Finding(NamedTuple):
-    """Whether a rule's conditions hold, and by which values."""
-
-    rule_id: str
-    matched: bool
-    reason: str
 
 
 class Scene(NamedTuple):
@@ -48,31 +39,33 @@ class Asked(Protocol):
         """Return whether it holds; None where that depends on rows that were not fetched."""
 
 
-class _Compared:
+class Compared:
     """A comparison of a fact with values of the pack."""
 
-    __slots__ = ("_fact", "_said", "_test")
+    __slots__ = ("_test", "fact", "remembered")
 
     def __init__(self, test: Test) -> None:
         self._test = test
-        self._fact = test.fact
-        self._said: dict[Value, Said] = {}
+        self.fact = test.fact
+        self.remembered: dict[Value, Said] = {}
 
     def judge(self, scene: Scene) -> Said:
-        value = scene.here[self._fact]
-        said = self._said.get(value)
+        """Return whether it holds, and why."""
+        value = scene.here[self.fact]
+        said = self.remembered.get(value)
         if said is None:
-            if len(self._said) >= MOST_REMEMBERED:
-                self._said.clear()
-            said = self._said[value] = self._say(value)
+            if len(self.remembered) >= MOST_REMEMBERED:
+                self.remembered.clear()
+            said = self.remembered[value] = self._say(value)
         return said
 
     def known(self, scene: Scene) -> bool | None:
+        """Return whether it holds: a fact of the ticket is always known."""
         return self.judge(scene)[0]
 
     def _say(self, value: Value) -> Said:
         held = passes(self._test, value)
-        is_now = f"{self._fact} is {show(self._fact, value)}"
+        is_now = f"{self.fact} is {show(self.fact, value)}"
         if held and self._test.op is Op.EQ:
             return held, is_now
         return held, f"{is_now}, {in_words(self._test, held=held)}"
@@ -98,7 +91,7 @@ class _Same:
         return scene.here[self._fact] == scene.ticket[self._other]
 
 
-class _All:
+class AllOf:
     """True when every part is."""
 
     __slots__ = ("parts",)
@@ -107,15 +100,17 @@ class _All:
         self.parts = parts
 
     def judge(self, scene: Scene) -> Said:
+        """Return all reasons, or the first part that does not hold."""
         reasons = []
         for part in self.parts:
-            held, reason = part.judge(scene)
-            if not held:
-                return False, reason
-            reasons.append(reason)
+            said = part.judge(scene)
+            if not said[0]:
+                return said
+            reasons.append(said[1])
         return True, "; ".join(reasons)
 
     def known(self, scene: Scene) -> bool | None:
+        """Return False as soon as one part certainly does not hold."""
         found = [part.known(scene) for part in self.parts]
         if False in found:
             return False
@@ -192,7 +187,7 @@ class _Some:
         return self.judge(scene)[0] if self._relation in scene.related else None
 
     def _nearness(self, scene: Scene) -> int:
-        parts = self._part.parts if isinstance(self._part, _All) else (self._part,)
+        parts = self._part.parts if isinstance(self._part, AllOf) else (self._part,)
         return sum(part.judge(scene)[0] for part in parts)
 
     def _named(self, row: Typed) -> str:
@@ -202,87 +197,18 @@ class _Some:
         return f"{len(rows)} {self._relation}"
 
 
-def made_ready(condition: Condition) -> Asked:
-    """Return `condition` ready to be asked many times."""
+def made_ready(condition: Condition, shared: dict[Test, Compared]) -> Asked:
+    """Return `condition` ready to be asked; equal comparisons are one, kept in `shared`."""
     match condition:
         case Test():
-            return _Same(condition) if condition.op is Op.SAME_AS else _Compared(condition)
+            if condition.op is Op.SAME_AS:
+                return _Same(condition)
+            return shared.setdefault(condition, Compared(condition))
         case All(parts):
-            return _All([made_ready(part) for part in parts])
+            return AllOf([made_ready(part, shared) for part in parts])
         case Any(parts):
-            return _Any([made_ready(part) for part in parts])
+            return _Any([made_ready(part, shared) for part in parts])
         case Not(part):
-            return _Not(made_ready(part))
+            return _Not(made_ready(part, shared))
         case Exists(relation, part):
-            return _Some(relation, made_ready(part))
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What one trigger asks: `settled` has a finding for every rule, to be replaced by `asked`."""
-
-    settled: tuple[Finding, ...]
-    asked: tuple[tuple[int, str, Asked], ...]
-    joining: tuple[tuple[Asked, frozenset[Relation]], ...]
-
-
-class Reference:
-    """Says of every rule of a pack whether its conditions hold, and why; for any thread."""
-
-    def __init__(self, pack: Pack) -> None:
-        self._rules = [(rule, made_ready(rule.when)) for rule in pack.rules]
-        self._plans: dict[str, _Plan] = {}
-
-    def examine(self, facts: Typed, related: TypedRows = NOTHING) -> tuple[Finding, ...]:
-        """Return what holds of every rule, in the order of the file.
-
-        `related` has the rows of every relation that `unknown` names.
-        """
-        plan = self._plan(str(facts["on"]))
-        scene = Scene(facts, facts, related)
-        found = list(plan.settled)
-        for place, rule_id, asked in plan.asked:
-            held, reason = asked.judge(scene)
-            found[place] = Finding(rule_id, held, reason or "it has no conditions")
-        return tuple(found)
-
-    def unknown(self, facts: Typed, related: TypedRows = NOTHING) -> tuple[str, ...]:
-        """Return the relations that must be fetched to tell what holds, by name.
-
-        A relation is left out where the ticket's own facts decide every rule that asks it.
-        """
-        joining = self._plan(str(facts["on"])).joining
-        if not joining:
-            return ()
-        scene = Scene(facts, facts, related)
-        wanted: set[Relation] = set()
-        for asked, relations in joining:
-            if asked.known(scene) is None:
-                wanted |= relations
-        return tuple(sorted(wanted - related.keys()))
-
-    def _plan(self, trigger: str) -> _Plan:
-        plan = self._plans.get(trigger)
-        if plan is None:
-            for_it = [
-                (place, rule, asked)
-                for place, (rule, asked) in enumerate(self._rules)
-                if rule.enabled and trigger in rule.on
-            ]
-            plan = _Plan(
-                settled=tuple(
-                    Finding(r.id, matched=False, reason=_out(r, trigger)) for r, _ in self._rules
-                ),
-                asked=tuple((place, rule.id, asked) for place, rule, asked in for_it),
-                joining=tuple(
-                    (asked, relations)
-                    for _, rule, asked in for_it
-                    if (relations := relations_of(rule.when))
-                ),
-            )
-            self._plans[trigger] = plan
-        return plan
-
-
-def _out(rule: Rule, trigger: str) -> str:
-    return f"not for {trigger}" if rule.enabled else "switched off"
+            return _Some(relation, made_ready(part, shared))

@@ -98,6 +98,11 @@ class Table:
     plain: Mapping[str, str]
     derived: Mapping[str, Test]
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Names of all of them."""
+        return (*self.plain, *self.derived)
+
     def message(self, facts: Typed) -> dict[str, Plain]:
         """Return every property."""
         found = {name: encoded(facts[fact]) for name, fact in self.plain.items()}

@@ -5,9 +5,8 @@ A rule that matched does not fire while it rests (`cooldown`), where it has had 
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
-from rules.explanation import Finding
+from rules.findings import Finding
 from rules.pack import Pack, Rule
 from support.duration import show_duration
 from support.needs import EvaluateRules, Firing, Memory, RuleTrace, RuleVerdict
@@ -75,18 +74,10 @@ def _firings(fired: Sequence[Rule], memory: Memory | None) -> list[Firing]:
 
 def _trace(findings: Sequence[Finding], held: Mapping[str, str]) -> tuple[RuleTrace, ...]:
     if not held:
-        return tuple([_traced(*finding) for finding in findings])
+        return tuple([finding.trace for finding in findings])
     return tuple(
-        _traced(rule_id, matched and rule_id not in held, _with(reason, held.get(rule_id)))
-        for rule_id, matched, reason in findings
+        RuleTrace(f.rule_id, fired=False, reason=f"{f.reason}; but {held[f.rule_id]}")
+        if f.rule_id in held
+        else f.trace
+        for f in findings
     )
-
-
-def _with(reason: str, but: str | None) -> str:
-    return f"{reason}; but {but}" if but else reason
-
-
-@lru_cache(maxsize=10_000)
-def _traced(rule_id: str, fired: bool, reason: str) -> RuleTrace:  # noqa: FBT001  a cache's key
-    """Return the trace of a rule; most say again what they said before."""
-    return RuleTrace(rule_id, fired, reason)

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from rules.child import Child
 from rules.engine import Engine
-from rules.explanation import Finding, Reference
+from rules.findings import Finding, Reference
 from rules.load import load_pack
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, RuleVerdict

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.compiler import compile_pack
-from rules.explanation import Reference
 from rules.facts import typed
+from rules.findings import Reference
 from rules.load import load_pack
 from rules.pack import All, Condition, Not, Op, Pack, Test
 from rules.pack import Any as AnyOf

@@ -1,7 +1,7 @@
 import pytest
 
-from rules.explanation import Reference
 from rules.facts import typed
+from rules.findings import Reference
 from rules.verdict import verdict_of
 from support.needs import EvaluateRules, RuleVerdict
 from tests.rules.situations import facts, one_rule, pack_of
