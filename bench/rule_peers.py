@@ -12,9 +12,9 @@ import clips as clips_package
 import zen as zen_package
 from durable import engine as durable
 
-from rules.compiler import NEVER, SENTINEL
 from rules.engine_process import Matcher
 from rules.program import KIND, TICKET, Program
+from rules.sharding import NEVER, SENTINEL
 
 Message = dict[str, Any]
 Rows = dict[str, list[Message]]
@@ -25,17 +25,7 @@ _SIGNS = {"$neq": "!=", "$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
 
 def matcher(program: Program) -> Matcher:
     """Return durable_rules in this process, with the rulesets of `program`."""
-    return Matcher(
-        [
-            {
-                "name": shard.name,
-                "definition": shard.definition,
-                "properties": shard.properties,
-                "related": shard.related,
-            }
-            for shard in program.shards
-        ]
-    )
+    return Matcher([shard.form for shard in program.shards])
 
 
 def raw(program: Program) -> Decide:

@@ -3,7 +3,7 @@
 It can be killed at any instant, and ends by itself when its parent does: at the end of its input,
 or when one request takes longer than the limit it was given (SIGALRM ends even a loop in C).
 
-First line in:  {"limit_s": 4.0, "shards": [{"name", "definition", "properties", "related"}]}
+First line in:  {"limit_s": 4.0, "shards": [...]}, each as `rules.program.Shard.form` says
 Then, each:     {"sid": "1", "message": {...}, "related": {"lanes": [{...}]}}
 Answer:         {"fired": [...]} or {"error": "..."}
 """
@@ -37,6 +37,7 @@ class Matcher:
                 engine.create_ruleset(shard["name"], json.dumps(shard["definition"])),
                 shard["properties"],
                 shard["related"],
+                [(name, frozenset(values)) for name, values in shard["guards"].items()],
             )
             for shard in shards
         ]
@@ -46,7 +47,9 @@ class Matcher:
     ) -> list[str]:
         """Return the names of the rules that match; RuntimeError when the engine failed."""
         matched: set[str] = set()
-        for name, handle, properties, relations in self._shards:
+        for name, handle, properties, relations, guards in self._shards:
+            if any(message[prop] not in values for prop, values in guards):
+                continue
             fact = {key: message[key] for key in properties}
             fact |= {"id": "f", "sid": sid, SENTINEL: True}
             try:
