@@ -1,5 +1,6 @@
 """Reads the `when` of a rule: every fact, operator and value is checked against the catalogue."""
 
+from rules.comparisons import EXPANDED, expand, read_pattern, words_of
 from rules.document import Node, suggest
 from rules.facts import ORDERED
 from rules.pack import All, Any, Condition, Not, Op, Test
@@ -17,9 +18,9 @@ def ops_of(kind: FactType) -> frozenset[Op]:
     if kind is FactType.FLAG:
         return frozenset({Op.EQ, Op.NE})
     if kind is FactType.SET:
-        return frozenset({Op.CONTAINS})
+        return frozenset({Op.CONTAINS, Op.MATCHES})
     if kind is FactType.TEXT:
-        return _EQUAL | {Op.CONTAINS}
+        return _EQUAL | {Op.CONTAINS, Op.MATCHES}
     return _EQUAL | _ORDER if kind in ORDERED else _EQUAL
 
 
@@ -51,23 +52,33 @@ def _part(key: str, node: Node, depth: int) -> Condition:
         return _test(spec, shorthand, node)
     if not node.value:
         raise node.place.fault(f"`{key}` is compared with nothing: give an operator and a value")
-    tests = tuple(_test(spec, _op(spec, op, value), value) for op, value in node.value.items())
+    tests = tuple(_compared(spec, word, value) for word, value in node.value.items())
     return tests[0] if len(tests) == 1 else All(tests)
+
+
+def _compared(spec: FactSpec, word: str, node: Node) -> Condition:
+    if word in EXPANDED:
+        return expand(spec, word, node)
+    return _test(spec, _op(spec, word, node), node)
 
 
 def _op(spec: FactSpec, word: str, node: Node) -> Op:
     if word not in tuple(Op):
-        raise node.place.fault(f"there is no operator `{word}`{suggest(word, ops_of(spec.type))}")
+        raise node.place.fault(
+            f"there is no operator `{word}`{suggest(word, [*ops_of(spec.type), *words_of(spec)])}"
+        )
     op = Op(word)
     if op not in ops_of(spec.type):
         raise node.place.fault(
             f"`{spec.name}` is a {spec.type}, which `{word}` cannot compare; "
-            f"possible: {', '.join(sorted(ops_of(spec.type)))}"
+            f"possible: {', '.join(sorted([*ops_of(spec.type), *words_of(spec)]))}"
         )
     return op
 
 
 def _test(spec: FactSpec, op: Op, node: Node) -> Test:
+    if op is Op.MATCHES:
+        return Test(spec.name, op, (read_pattern(spec, node),))
     if op is not Op.IN:
         return Test(spec.name, op, (read_value(spec, node),))
     items = node.items(f"`in` of `{spec.name}`")

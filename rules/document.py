@@ -127,16 +127,22 @@ class _Composer:
         if self.loader.check_event(yaml.StreamEndEvent):
             raise Place(self.file, 1).fault("the file is empty")
         self.loader.get_event()  # the document begins
-        root = self._node(self.loader.get_event(), 0)
+        root = self._node(self._next(), 0)
         self.loader.get_event()  # the document ends
         if not self.loader.check_event(yaml.StreamEndEvent):
-            raise self._place(self.loader.get_event()).fault(
+            raise self._place(self._next()).fault(
                 "this is not YAML: there is a second document; keep one"
             )
         return root
 
+    def _next(self) -> yaml.Event:
+        event = self.loader.get_event()
+        if event is None:
+            raise Place(self.file, 1).fault("this is not YAML: it ends too early")
+        return event
+
     def _place(self, event: yaml.Event) -> Place:
-        return Place(self.file, event.start_mark.line + 1)
+        return Place(self.file, event.start_mark.line + 1 if event.start_mark else 1)
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
         place = self._place(event)
@@ -151,26 +157,27 @@ class _Composer:
             )
         if depth >= DEEPEST:
             raise place.fault("this is nested too deeply: write it flatter")
-        if event.tag not in _OWN_TAGS:
-            raise place.fault(f"the tag {shortened(event.tag)} says nothing here: leave it out")
+        if not isinstance(event, yaml.CollectionStartEvent) or event.tag not in _OWN_TAGS:
+            tag = shortened(getattr(event, "tag", ""))
+            raise place.fault(f"the tag {tag} says nothing here: leave it out")
         if isinstance(event, yaml.SequenceStartEvent):
             return Node(self._sequence(depth + 1), place)
         return Node(self._mapping(depth + 1), place)
 
     def _sequence(self, depth: int) -> list[Node]:
         found = []
-        while not isinstance(event := self.loader.get_event(), yaml.SequenceEndEvent):
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             found.append(self._node(event, depth))
         return found
 
     def _mapping(self, depth: int) -> dict[str, Node]:
         found: dict[str, Node] = {}
-        while not isinstance(key := self.loader.get_event(), yaml.MappingEndEvent):
+        while not isinstance(key := self._next(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
                 raise self._place(key).fault("a key must be a word")
             if key.value in found:
                 raise self._place(key).fault(f"{_shown(key.value)} is here twice: keep one")
-            found[key.value] = self._node(self.loader.get_event(), depth)
+            found[key.value] = self._node(self._next(), depth)
         return found
 
 
@@ -185,12 +192,15 @@ def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
         return _BOOLS[event.value]
     tag = event.tag
     if tag is None or tag == "!":
-        tag = str(loader.resolve(yaml.ScalarNode, event.value, event.implicit))
+        found: object = loader.resolve(  # type: ignore[no-untyped-call]  # has no types
+            yaml.ScalarNode, event.value, event.implicit
+        )
+        tag = str(found)
     if tag == _STR:
         return str(event.value)
     try:
         value = loader.construct_object(
-            yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
+            yaml.ScalarNode(tag, event.value, yaml.Mark(place.file, 0, place.line - 1, 0, None, 0))
         )
     except (ValueError, LookupError, ArithmeticError, AttributeError):
         value = ...

@@ -45,15 +45,15 @@ class _Search:
 
 def refuse_idle_rules(pack: Pack) -> None:
     """Raise PackError for the first enabled rule that can never fire; the pack must compile."""
-    boxes = {rule.id: _boxes(rule, pack) for rule in pack.rules if rule.enabled}
+    boxes = {rule.id: _boxes(rule) for rule in pack.rules if rule.enabled}
     search = _Search()
     for rule in sorted((r for r in pack.rules if r.enabled), key=lambda r: r.priority):
-        _refuse_shadowed(rule, boxes[rule.id], search, pack)
+        _refuse_shadowed(rule, boxes[rule.id], search)
         if rule.stop:
             search.add(rule, boxes[rule.id])
 
 
-def _boxes(rule: Rule, pack: Pack) -> list[Box]:
+def _boxes(rule: Rule) -> list[Box]:
     """Return the alternatives of a rule that can be true; PackError if there are none."""
     found: list[Box] = []
     reason = ""
@@ -70,7 +70,7 @@ def _boxes(rule: Rule, pack: Pack) -> list[Box]:
     if not found:
         several = len(alternatives) > 1
         prefix = f"none of its {len(alternatives)} alternatives can be true; " if several else ""
-        raise Place(pack.file, rule.line).fault(
+        raise Place(rule.file, rule.line).fault(
             f"rule `{rule.id}` can never fire: {prefix}{reason}; change its conditions, or keep it "
             "out with `enabled: false`"
         )
@@ -93,21 +93,26 @@ def _contradiction(fact: str, literals: tuple[Literal, ...]) -> str:
     return f"`{fact}` would have to be {shown}"
 
 
-def _refuse_shadowed(rule: Rule, boxes: list[Box], search: _Search, pack: Pack) -> None:
+def _refuse_shadowed(rule: Rule, boxes: list[Box], search: _Search) -> None:
     covers: dict[str, Rule] = {}
     for box in boxes:
         stopper = search.covering(box)
         if stopper is None:
             return
         covers[stopper.id] = stopper
-    names = " and ".join(f"`{r.id}` (line {r.line})" for r in covers.values())
+    names = " and ".join(f"`{r.id}` ({_where(r, rule)})" for r in covers.values())
     one = len(covers) == 1
-    raise Place(pack.file, rule.line).fault(
+    raise Place(rule.file, rule.line).fault(
         f"rule `{rule.id}` can never fire: whatever it matches, {names} "
         f"{'matches' if one else 'match'} first and {'stops' if one else 'stop'}; give it a lower "
         f"`priority` than {'that one' if one else 'those'}, or let {'that' if one else 'those'} "
         "match less"
     )
+
+
+def _where(rule: Rule, seen_from: Rule) -> str:
+    line = f"line {rule.line}"
+    return line if rule.file == seen_from.file else f"{rule.file}, {line}"
 
 
 def _inside(box: Box, other: Box) -> bool:

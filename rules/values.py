@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from rules.document import Node, suggest
-from rules.facts import SCALED, Value, convert
+from rules.facts import SCALED, Value, convert, neutral
 from support.duration import parse_duration
 from support.errors import InputError
 from support.needs import Fact
-from support.situation import CATALOGUE, FactSpec, FactType
+from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
 
 EXAMPLES = {
     FactType.FLAG: "true or false",
@@ -17,37 +17,39 @@ EXAMPLES = {
     FactType.CHOICE: "one of its choices",
     FactType.TEXT: "text, in quotes",
     FactType.SET: "text, in quotes",
+    FactType.TIME: 'a time of day in quotes, such as "08:00"',
 }
 """How a value that a fact is compared with is written."""
-_NEUTRAL: Mapping[FactType, Fact] = {
-    FactType.FLAG: False,
-    FactType.COUNT: 0,
-    FactType.NUMBER: 0.0,
-    FactType.DURATION: 0.0,
-    FactType.TEXT: "",
-    FactType.SET: (),
-}
 
 
-def neutral(spec: FactSpec) -> Fact:
-    """Return what a fact is where a test says nothing of it: nothing, or its first choice."""
-    return spec.choices[0] if spec.choices else _NEUTRAL[spec.type]
+def read_facts(node: Node, on: str = "") -> dict[str, Fact]:
+    """Return the facts of a mapping, as a decision would see them; PackError names the line.
 
-
-def read_facts(node: Node) -> dict[str, Fact]:
-    """Return the facts of a mapping, as a decision would see them; PackError names the line."""
+    `on` is the trigger where they name none; they must be facts of the trigger's subject.
+    """
     found: dict[str, Fact] = {}
-    for name, value in node.mapping("facts").items():
-        spec = CATALOGUE.get(name)
-        if spec is None:
-            raise value.place.fault(f"there is no fact `{name}`{suggest(name, CATALOGUE)}")
-        found[name] = _fact(spec, value)
+    form = node.mapping("facts")
+    trigger = form["on"].value if "on" in form else on
+    subject = TRIGGERS.get(str(trigger))
+    known = CATALOGUE if subject is None else facts_of(subject)
+    for name, value in form.items():
+        if name not in CATALOGUE:
+            raise value.place.fault(f"there is no fact `{name}`{suggest(name, known)}")
+        if name not in known:
+            raise value.place.fault(
+                f"`{name}` is no fact of a {subject}, which `on` makes it{suggest(name, known)}"
+            )
+        found[name] = _fact(known[name], value)
     return found
 
 
 def completed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
-    """Return every fact of the catalogue: those of `facts`, and neutral ones for the rest."""
-    return {**{name: neutral(spec) for name, spec in CATALOGUE.items()}, **facts}
+    """Return every fact of the subject: those of `facts`, and neutral ones for the rest.
+
+    The subject is that of their `on`; without one they are of a ticket.
+    """
+    subject = TRIGGERS.get(str(facts.get("on")), Subject.TICKET)
+    return {**{name: neutral(spec) for name, spec in facts_of(subject).items()}, **facts}
 
 
 def _fact(spec: FactSpec, node: Node) -> Fact:

@@ -126,6 +126,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
     facts = describe(_situation(request, work, due, terms, clocks))
+    work.facts = facts
     verdict = yield from evaluate(EvaluateRules(facts))
     for action in verdict.actions:
         if request.automation_stopped:

@@ -64,6 +64,7 @@ def notification_body(standing: Standing) -> bytes:
             "to": list(standing.params.get("to", ())),
             "role": standing.params.get("role", ""),
             "template": standing.params.get("template", ""),
+            "text": standing.params.get("text", ""),
         }
     )
 
