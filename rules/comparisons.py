@@ -15,6 +15,8 @@ EXPANDED = (EXISTS, WITHIN)
 NAMED_HOURS = {"business_hours": "business_open", "shift": "owner_on_shift"}
 """Hours that `within` knows by name, and the fact that says whether it is in them."""
 _MIDNIGHT_AT_THE_END = "24:00"
+LONGEST_SAID = 200
+"""Characters of what RE2 says, which may repeat the pattern."""
 
 
 def can_be_empty(spec: FactSpec) -> bool:
@@ -86,8 +88,8 @@ def read_pattern(spec: FactSpec, node: Node) -> str:
         )
     if wrong := wrong_with(pattern):
         raise node.place.fault(
-            f"`matches` of `{spec.name}` is no regular expression that RE2 takes: {wrong}; see "
-            "https://github.com/google/re2/wiki/Syntax"
+            f"`matches` of `{spec.name}` is no regular expression that RE2 takes: "
+            f"{wrong[:LONGEST_SAID]}; see https://github.com/google/re2/wiki/Syntax"
         )
     return pattern
 

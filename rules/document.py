@@ -16,7 +16,8 @@ from support.errors import PackError, shortened
 MOST_CHARACTERS = 2_000_000
 MOST_VALUES = 400_000
 DEEPEST = 100
-LONGEST_SHOWN = 100
+LONGEST_KEY = 100
+MOST_SAID = 1_000
 _MOST_DIGITS = 300
 _LARGEST = 10**_MOST_DIGITS
 
@@ -31,10 +32,9 @@ class Place:
     line: int
 
     def fault(self, message: str) -> PackError:
-        """Return the error that says what is wrong here."""
-        return PackError(
-            f"{self.file}, line {self.line}: {message}", file=self.file, line=self.line
-        )
+        """Return the error that says what is wrong here, in a length that can be read."""
+        said = message if len(message) <= MOST_SAID else f"{message[:MOST_SAID]}..."
+        return PackError(f"{self.file}, line {self.line}: {said}", file=self.file, line=self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +175,15 @@ class _Composer:
         while not isinstance(key := self._next(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
                 raise self._place(key).fault("a key must be a word")
+            if len(key.value) > LONGEST_KEY:
+                raise self._place(key).fault(
+                    f"the key {shortened(key.value)} has more than {LONGEST_KEY} characters: "
+                    "no word here is that long"
+                )
             if key.value in found:
-                raise self._place(key).fault(f"{_shown(key.value)} is here twice: keep one")
+                raise self._place(key).fault(f"`{key.value}` is here twice: keep one")
             found[key.value] = self._node(self._next(), depth)
         return found
-
-
-def _shown(key: str) -> str:
-    return f"`{key}`" if len(key) <= LONGEST_SHOWN else shortened(key)
 
 
 def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
@@ -214,7 +215,7 @@ def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
 def suggest(wrong: str, known: Iterable[str]) -> str:
     """Return `; did you mean ...?`, or what is possible where nothing is near."""
     possible = sorted(known)
-    near = difflib.get_close_matches(wrong[:LONGEST_SHOWN], possible, n=1)
+    near = difflib.get_close_matches(wrong[:LONGEST_KEY], possible, n=1)
     if near:
         return f"; did you mean `{near[0]}`?"
     shown = ", ".join(name or "''" for name in possible[:16])

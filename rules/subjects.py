@@ -65,8 +65,8 @@ def refuse_foreign_actions(
     for node, action in zip(then.items("`then`"), actions, strict=True):
         if action.kind not in _ELSEWHERE:
             raise node.place.fault(
-                f"a rule about a {others[0]} cannot `{action.kind}`, which needs a ticket"
-                f"{suggest(action.kind, _ELSEWHERE)}"
+                f"a rule about a {others[0]} cannot `{action.kind}`, which needs a ticket; "
+                f"possible: {_listed(_ELSEWHERE)}"
             )
         to = action.params.get("to", "")
         if action.kind == "notify" and to not in _TELLABLE:
