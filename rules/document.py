@@ -14,7 +14,7 @@ import yaml
 from support.errors import PackError, shortened
 
 MOST_CHARACTERS = 2_000_000
-MOST_VALUES = 400_000
+MOST_VALUES = 300_000
 DEEPEST = 100
 LONGEST_KEY = 100
 MOST_SAID = 1_000

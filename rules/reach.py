@@ -16,6 +16,8 @@ from rules.reference import in_words
 MOST_WORK = 2_000_000
 """What comparing the alternatives of one pack may cost (about a microsecond each); rules beyond
 that are let through."""
+_OF_A_PATTERN = 40
+"""How much longer a value takes to match than to compare."""
 LONGEST_REASON = 300
 
 Literal = tuple[Test, bool]
@@ -45,23 +47,33 @@ class _Search:
 
 def refuse_idle_rules(pack: Pack) -> None:
     """Raise PackError for the first enabled rule that can never fire; the pack must compile."""
-    boxes = {rule.id: _boxes(rule) for rule in pack.rules if rule.enabled}
     search = _Search()
+    boxes = {rule.id: _boxes(rule, search) for rule in pack.rules if rule.enabled}
     for rule in sorted((r for r in pack.rules if r.enabled), key=lambda r: r.priority):
-        _refuse_shadowed(rule, boxes[rule.id], search)
+        judged = boxes[rule.id]
+        if not judged:
+            continue
+        _refuse_shadowed(rule, judged, search)
         if rule.stop:
-            search.add(rule, boxes[rule.id])
+            search.add(rule, judged)
 
 
-def _boxes(rule: Rule) -> list[Box]:
-    """Return the alternatives of a rule that can be true; PackError if there are none."""
+def _boxes(rule: Rule, search: _Search) -> list[Box]:
+    """Return the alternatives of a rule that can be true; PackError if there are none.
+
+    Beyond MOST_WORK none are returned: the rule is let through.
+    """
     found: list[Box] = []
     reason = ""
     alternatives = _alternatives(rule)
     for literals in alternatives:
         box: dict[str, Domain] = {}
         for test, wanted in literals:
-            box[test.fact] = box.get(test.fact, domain_of(test.fact)).narrowed(test, wanted=wanted)
+            domain = box.get(test.fact) or domain_of(test.fact)
+            search.work += 1 + domain.size * (_OF_A_PATTERN if test.op is Op.MATCHES else 1) // 4
+            if search.work > MOST_WORK:
+                return []
+            box[test.fact] = domain.narrowed(test, wanted=wanted)
         broken = next((fact for fact, domain in box.items() if domain.empty), None)
         if broken is None:
             found.append(box)

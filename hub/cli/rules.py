@@ -12,7 +12,7 @@ from rules.engine import Engine
 from rules.examples import Outcome, run_examples
 from rules.handbook import facts_page, pack_page
 from rules.load import load_pack
-from rules.pack import Pack
+from rules.pack import Pack, Rule
 from rules.words import action_in_words, rest_in_words, scope_in_words
 from settings import read_settings
 from support.errors import PackError
@@ -49,8 +49,9 @@ def check(file: PackFile = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1) from error
     program = compile_pack(pack)
     read = sorted(program.plain | {test.fact for test in program.derived.values()})
-    tests = sum(len(rule.tests) for rule in pack.rules)
-    untested = [rule.id for rule in pack.rules if not rule.tests]
+    asked = [rule for rule in pack.rules if rule.enabled]
+    tests = sum(len(rule.tests) for rule in asked)
+    untested = [rule.id for rule in asked if not rule.tests]
     if as_json:
         print_json(
             {
@@ -161,13 +162,12 @@ def list_rules(
         return
     print_table(
         f"Pack {pack.name}, version {pack.version}",
-        ("rule", "on", "priority", "again", "owner", "description"),
+        ("rule", "on", "priority", "owner", "description"),
         (
             (
                 rule.id,
                 rule.on,
-                f"{rule.priority}{', stops' if rule.stop else ''}{'' if rule.enabled else ', off'}",
-                rest_in_words(rule),
+                _place_in_order(rule),
                 rule.owner,
                 rule.description,
             )
@@ -176,6 +176,11 @@ def list_rules(
     )
     for line in scope_in_words(pack):
         say(quoted(line))
+
+
+def _place_in_order(rule: Rule) -> str:
+    more = ("stops" if rule.stop else "", "" if rule.enabled else "off", rest_in_words(rule))
+    return ", ".join((str(rule.priority), *filter(None, more)))
 
 
 def _settings(pack: Pack) -> dict[str, object]:

@@ -1,20 +1,24 @@
 """Packs by somebody who means harm: each is refused or bounded, and says where and why."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from rules.bundle import Bundle
 from rules.document import DEEPEST, MOST_CHARACTERS, MOST_VALUES, read
-from rules.facts import typed
+from rules.facts import Value, typed
 from rules.imports import MOST_IMPORTS, gather
 from rules.load import load_pack, parse_pack
+from rules.pack import Test
 from rules.parse import MOST_RULES
 from rules.patterns import MOST_KEPT, MOST_MEMORY, _compiled, found_in
-from rules.reference import examine
+from rules.reach import MOST_WORK
+from rules.reference import examine, passes
 from support.errors import PackError
 from support.templates import filled
 from tests.rules.situations import MACROS, facts, one_rule, pack_of
@@ -110,6 +114,27 @@ def test_a_pattern_that_ruins_others_takes_time_in_line_with_the_text(pattern: s
     pack = one_rule(json.dumps({"tier": {"matches": pattern}}))
     (finding,) = examine(pack, typed(facts(tier=text)))
     assert finding.matched is found_in(pattern, text)
+
+
+def test_many_patterns_on_long_lists_are_let_through_in_time() -> None:
+    words = [f"a{number}" for number in range(1_000)]
+    patterns = [{"tier": {"matches": f"a.*[0-9]{{0,{number + 2}}}"}} for number in range(25)]
+    rules = [
+        {"id": f"r{n}", "description": "d", "on": ["note"], "then": ["close"], "stop": True,
+         "when": {"all": [{"tier": {"in": words}}, *patterns,
+                          {"any": [{"team": f"t{k}-{n}"} for k in range(32)]}]}}
+        for n in range(40)
+    ]  # fmt: skip
+    counts = itertools.count()
+
+    def counted(test: Test, value: Value) -> bool:
+        next(counts)
+        return passes(test, value)
+
+    with mock.patch("rules.domains.passes", counted):
+        pack = pack_of(json.dumps({"name": "p", "rules": rules}))
+    assert len(pack.rules) == 40
+    assert 0 < next(counts) <= MOST_WORK // 4
 
 
 def test_patterns_take_bounded_memory() -> None:
