@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.document import Node, only, suggest
+from rules.templates import read_template
 from support.errors import InputError
 from support.model import Priority, checked_tags
 from support.needs import Param, RuleAction
@@ -20,7 +21,7 @@ class ParamType(StrEnum):
 
     CHOICE = "choice"
     MINUTES = "minutes"
-    LINE = "line"
+    LINE = "line with {fields}"
     NAME = "name"
     TAGS = "tag, or list of tags"
     TEXT_NAME = "name of a text of the macros file"
@@ -56,6 +57,7 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
     "notify": {
         "to": ParamSpec(ParamType.CHOICE, (*_PEOPLE, "channel")),
         "template": ParamSpec(ParamType.NAME),
+        "text": ParamSpec(ParamType.LINE, required=False),
     },
     "reply": {"text": ParamSpec(ParamType.TEXT_NAME)},
     "resolve": {"disposition": ParamSpec(ParamType.NAME, required=False)},
@@ -75,10 +77,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What an action may refer to. `macros` is None inside a macro, which cannot run another."""
+    """What an action may refer to. `macros` is None inside a macro, which cannot run another.
+
+    `fields` are those that its texts may hold.
+    """
 
     texts: frozenset[str]
     macros: frozenset[str] | None
+    fields: frozenset[str] = frozenset()
 
 
 def read_actions(node: Node, rule_id: str, names: Names) -> tuple[RuleAction, ...]:
@@ -142,6 +148,7 @@ def _param(node: Node, name: str, spec: ParamSpec, names: Names) -> Param:
     if spec.type is ParamType.LINE:
         if len(word) > MOST_NOTE:
             raise node.place.fault(f"`{name}` has more than {MOST_NOTE} characters: shorten it")
+        read_template(node, f"`{name}`", names.fields)
     elif spec.type is ParamType.NAME:
         if not _NAME.fullmatch(word):
             raise node.place.fault(

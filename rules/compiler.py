@@ -57,7 +57,7 @@ class _Draft:
 
     def flag(self, test: Test) -> str:
         """Return the property that stands for `test`."""
-        word = "has" if test.op is Op.CONTAINS else "in"
+        word = {Op.CONTAINS: "has", Op.IN: "in"}.get(test.op, str(test.op))
         name = f"{property_of(test.fact)}__{word}__{len(self.derived)}"
         return self.derived.setdefault(test, name)
 
@@ -82,7 +82,7 @@ def compile_pack(pack: Pack) -> Program:
     draft = _Draft()
     for rule in pack.rules:
         if rule.enabled:
-            for conjunction in _alternatives(rule, draft, pack.file):
+            for conjunction in _alternatives(rule, draft, rule.file):
                 draft.rules_of.setdefault(conjunction, []).append(rule.id)
     rules_of: dict[str, tuple[str, ...]] = {}
     shards = tuple(sharded(draft.rules_of, rules_of))
@@ -202,7 +202,7 @@ def _row_atoms(
 
 
 def _atoms(test: Test, *, draft: _Draft, lists: bool, wanted: bool) -> list[tuple[Atom, ...]]:
-    if test.op is Op.CONTAINS or (test.op is Op.IN and not _spreads(test, lists=lists)):
+    if _beforehand(test) or (test.op is Op.IN and not _spreads(test, lists=lists)):
         return [(Atom(draft.flag(test), Op.EQ, wanted),)]
     name = draft.fact(test.fact)
     if test.op is Op.SAME_AS:
@@ -216,3 +216,8 @@ def _atoms(test: Test, *, draft: _Draft, lists: bool, wanted: bool) -> list[tupl
     if isinstance(value, bool) and op is Op.NE:
         op, value = Op.EQ, not value
     return [(Atom(name, op, value),)]
+
+
+def _beforehand(test: Test) -> bool:
+    """Whether the engine cannot compare it at all: parts and patterns of texts, and whole sets."""
+    return test.op in {Op.CONTAINS, Op.MATCHES} or isinstance(test.values[0], frozenset)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rules.comparisons import EXPANDED, expand, read_pattern, words_of
 from rules.document import Node, suggest
-from rules.facts import ORDERED, Spec
+from rules.facts import ORDERED
 from rules.pack import All, Any, Condition, Exists, Not, Op, Test
 from rules.values import read_value
 from support.relations import RELATED, RelatedFact, Relation
-from support.situation import CATALOGUE, FactType
+from support.situation import CATALOGUE, FactSpec, FactType
 
 DEEPEST = 12
 _WORDS = ("all", "any", "not")
@@ -22,9 +23,9 @@ def ops_of(kind: FactType) -> frozenset[Op]:
     if kind is FactType.FLAG:
         return frozenset({Op.EQ, Op.NE})
     if kind is FactType.SET:
-        return frozenset({Op.CONTAINS})
+        return frozenset({Op.CONTAINS, Op.MATCHES})
     if kind is FactType.TEXT:
-        return _EQUAL | {Op.CONTAINS}
+        return _EQUAL | {Op.CONTAINS, Op.MATCHES}
     return _EQUAL | _ORDER if kind in ORDERED else _EQUAL
 
 
@@ -32,7 +33,7 @@ def ops_of(kind: FactType) -> frozenset[Op]:
 class _Scope:
     """Of what a condition asks facts: the ticket, or the rows of one relation."""
 
-    facts: Mapping[str, Spec]
+    facts: Mapping[str, FactSpec]
     relation: Relation | None = None
 
     @property
@@ -79,7 +80,7 @@ def _part(key: str, node: Node, scope: _Scope, depth: int) -> Condition:
         return _test(spec, shorthand, node)
     if not node.value:
         raise node.place.fault(f"`{key}` is compared with nothing: give an operator and a value")
-    tests = tuple(_test(spec, _op(spec, op, value), value) for op, value in node.value.items())
+    tests = tuple(_compared(spec, word, value) for word, value in node.value.items())
     return tests[0] if len(tests) == 1 else All(tests)
 
 
@@ -95,8 +96,15 @@ def _related(relation: Relation, node: Node, depth: int) -> Condition:
     return Exists(relation, _condition(node, scope, depth + 1))
 
 
-def _op(spec: Spec, word: str, node: Node) -> Op:
-    possible = ops_of(spec.type) | ({Op.SAME_AS} if _joins(spec) else set())
+def _compared(spec: FactSpec, word: str, node: Node) -> Condition:
+    if word in EXPANDED:
+        return expand(spec, word, node)
+    return _test(spec, _op(spec, word, node), node)
+
+
+def _op(spec: FactSpec, word: str, node: Node) -> Op:
+    ops = ops_of(spec.type) | ({Op.SAME_AS} if _joins(spec) else set())
+    possible = [*ops, *words_of(spec)]
     if word not in tuple(Op):
         raise node.place.fault(f"there is no operator `{word}`{suggest(word, possible)}")
     op = Op(word)
@@ -108,14 +116,16 @@ def _op(spec: Spec, word: str, node: Node) -> Op:
     return op
 
 
-def _joins(spec: Spec) -> bool:
+def _joins(spec: FactSpec) -> bool:
     """Whether it can be compared with a fact of the ticket."""
     return isinstance(spec, RelatedFact) and spec.type is not FactType.SET
 
 
-def _test(spec: Spec, op: Op, node: Node) -> Test:
+def _test(spec: FactSpec, op: Op, node: Node) -> Test:
     if op is Op.SAME_AS:
         return Test(spec.name, op, (_of_ticket(spec, node),))
+    if op is Op.MATCHES:
+        return Test(spec.name, op, (read_pattern(spec, node),))
     if op is not Op.IN:
         return Test(spec.name, op, (read_value(spec, node),))
     items = node.items(f"`in` of `{spec.name}`")
@@ -124,7 +134,7 @@ def _test(spec: Spec, op: Op, node: Node) -> Test:
     return Test(spec.name, op, tuple(dict.fromkeys(read_value(spec, item) for item in items)))
 
 
-def _of_ticket(spec: Spec, node: Node) -> str:
+def _of_ticket(spec: FactSpec, node: Node) -> str:
     """Return the ticket's fact that `same_as` names; it must be comparable."""
     name = node.word(f"`same_as` of `{spec.name}`")
     comparable = [n for n, s in CATALOGUE.items() if _family(s.type) == _family(spec.type)]

@@ -8,7 +8,7 @@ nothing is promised.
 from dataclasses import dataclass, replace
 
 from rules.compiler import NEGATED
-from rules.facts import Value, spec_of
+from rules.facts import DAY_S, Value, spec_of
 from rules.pack import Op, Test
 from rules.reference import passes
 from support.situation import FactType
@@ -22,7 +22,8 @@ _FINITE = frozenset({Op.EQ, Op.NE, Op.IN})
 class Domain:
     """Values of one fact: `only` these; where that is None, all that the rest allows.
 
-    `has` and `lacks` are what a text or a set holds and does not hold.
+    `has` and `lacks` are what a text or a set holds and does not hold, `like` and `unlike` the
+    patterns that it matches and does not match.
     """
 
     only: frozenset[Value] | None
@@ -31,6 +32,8 @@ class Domain:
     without: frozenset[Value] = frozenset()
     has: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
+    like: frozenset[Test] = frozenset()
+    unlike: frozenset[Test] = frozenset()
     in_parts: bool = False
     """Whether a value holds all parts of what it holds, as a text does."""
 
@@ -42,9 +45,13 @@ class Domain:
             return replace(self, only=frozenset(v for v in self.only if passes(test, v) is wanted))
         if test.op is Op.CONTAINS:
             part = frozenset({str(test.values[0])})
-            if wanted:
-                return replace(self, has=self.has | part)
-            return replace(self, lacks=self.lacks | part)
+            held, left = (self.has | part, self.lacks) if wanted else (self.has, self.lacks | part)
+            return replace(self, has=held, lacks=left)
+        if test.op is Op.MATCHES:
+            like, unlike = (
+                (self.like | {test}, self.unlike) if wanted else (self.like, self.unlike | {test})
+            )
+            return replace(self, like=like, unlike=unlike)
         return self._cut(test, wanted=wanted)
 
     def _picked(self, values: frozenset[Value], *, kept: bool) -> "Domain":
@@ -73,8 +80,11 @@ class Domain:
         if value in self.without:
             return False
         if isinstance(value, str | frozenset):
-            return all(part in value for part in self.has) and not any(
-                part in value for part in self.lacks
+            return (
+                all(part in value for part in self.has)
+                and not any(part in value for part in self.lacks)
+                and all(passes(test, value) for test in self.like)
+                and not any(passes(test, value) for test in self.unlike)
             )
         return self.low <= value <= self.high
 
@@ -84,6 +94,8 @@ class Domain:
         if self.only is not None:
             return not self.only
         if self.in_parts and "" in self.lacks:
+            return True
+        if self.like & self.unlike:
             return True
         if any(self._holds(whole, part) for whole in self.has for part in self.lacks):
             return True
@@ -101,6 +113,8 @@ class Domain:
         return (
             other.low <= self.low
             and self.high <= other.high
+            and other.like <= self.like
+            and other.unlike <= self.unlike
             and not any(self.admits(value) for value in other.without)
             and all(any(self._holds(mine, part) for mine in self.has) for part in other.has)
             and all(any(self._holds(part, mine) for mine in self.lacks) for part in other.lacks)
@@ -109,7 +123,7 @@ class Domain:
     @property
     def size(self) -> int:
         """How many values it names, which is what comparing it costs."""
-        return len(self.only or ()) + len(self.without)
+        return len(self.only or ()) + len(self.without) + len(self.like) + len(self.unlike)
 
     def _holds(self, whole: str, part: str) -> bool:
         """Whether a value that holds `whole` holds `part` as well."""
@@ -123,4 +137,6 @@ def domain_of(fact: str) -> Domain:
         return Domain(frozenset({True, False}))
     if spec.choices:
         return Domain(frozenset(spec.choices))
+    if spec.type is FactType.TIME:
+        return Domain(None, low=0, high=DAY_S - 1)
     return Domain(None, in_parts=spec.type is FactType.TEXT)

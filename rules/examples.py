@@ -6,7 +6,7 @@ from typing import Protocol
 
 from rules.actions import Names, read_actions
 from rules.document import Node, only
-from rules.pack import Example, Pack
+from rules.pack import Example, Pack, Rule
 from rules.values import completed, read_situation
 from support.needs import Fact, Row, RuleAction, RuleVerdict
 
@@ -32,6 +32,7 @@ class Outcome:
     expected: tuple[RuleAction, ...]
     got: tuple[RuleAction, ...]
     reason: str
+    file: str = ""
 
 
 def read_examples(node: Node, rule_id: str, on: str, names: Names) -> tuple[Example, ...]:
@@ -45,7 +46,7 @@ def _example(node: Node, rule_id: str, on: str, names: Names) -> Example:
     for key in _KEYS:
         if key not in form:
             raise node.place.fault(f"the test has no `{key}`")
-    given, related = read_situation(form["facts"])
+    given, related = read_situation(form["facts"], on)
     nothing = not form["then"].items("`then`")
     return Example(
         facts=completed({"on": on, **given}),
@@ -57,15 +58,20 @@ def _example(node: Node, rule_id: str, on: str, names: Names) -> Example:
 
 
 def run_examples(pack: Pack, engine: Evaluator) -> tuple[Outcome, ...]:
-    """Return what comes of every test of the pack, each decided with all of its rules."""
+    """Return what comes of every test of the pack, each decided with all of its rules.
+
+    A rule that an importing pack has switched off does nothing, so its tests say nothing.
+    """
     return tuple(
-        _outcome(rule.id, example, engine.evaluate_now(example.facts, example.related))
+        _outcome(rule, example, engine.evaluate_now(example.facts, example.related))
         for rule in pack.rules
+        if rule.enabled
         for example in rule.tests
     )
 
 
-def _outcome(rule_id: str, example: Example, verdict: RuleVerdict) -> Outcome:
-    got = tuple(action for action in verdict.actions if action.rule_id == rule_id)
-    reason = next(trace.reason for trace in verdict.trace if trace.rule_id == rule_id)
-    return Outcome(rule_id, example.line, got == example.then, example.then, got, reason)
+def _outcome(rule: Rule, example: Example, verdict: RuleVerdict) -> Outcome:
+    got = tuple(action for action in verdict.actions if action.rule_id == rule.id)
+    reason = next(trace.reason for trace in verdict.trace if trace.rule_id == rule.id)
+    passed = got == example.then
+    return Outcome(rule.id, example.line, passed, example.then, got, reason, rule.file)

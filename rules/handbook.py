@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rules.comparisons import words_of
 from rules.conditions import ops_of
+from rules.facts import neutral
 from rules.pack import Op, Pack, Rule
-from rules.values import EXAMPLES, neutral
-from rules.words import action_in_words, condition_in_words
+from rules.values import EXAMPLES
+from rules.words import action_in_words, condition_in_words, rest_in_words, scope_in_words
 from support.needs import RuleAction
 from support.relations import RELATED, Relation
-from support.situation import CATALOGUE, FactType
+from support.situation import CATALOGUE, TRIGGERS, FactType, Subject
 
 PACK_COMMAND = ".venv/bin/flowhub rules list rules/packs/default.yaml --markdown"
 FACTS_COMMAND = ".venv/bin/flowhub rules facts --markdown"
@@ -25,6 +27,10 @@ _RELATED_NOTE = (
     "What a condition can ask beside the ticket: it is true where some row satisfies all that is "
     "asked of it. `same_as` compares a fact of the row with one of the ticket."
 )
+_SUBJECTS_NOTE = (
+    "A rule can ask the facts of what it is about, as its `on` says, and those of all; one with "
+    "triggers of several subjects only what these have in common."
+)
 _NEUTRAL_NOTE = (
     "Left out of a test, or of the file of `flowhub rules explain`, a fact has its neutral value."
 )
@@ -37,11 +43,12 @@ def pack_page(pack: Pack) -> str:
         (
             f"# Pack `{pack.name}`",
             _PACK_NOTE.format(file=pack.file),
+            *_scope(pack),
             _table(
                 ("rule", "owner", "what for"),
                 ((_link(rule.id), _text(rule.owner), _text(rule.description)) for rule in ordered),
             ),
-            *(block for rule in ordered for block in _rule(rule)),
+            *(block for rule in ordered for block in _rule(rule, pack)),
             *_macros(pack, ordered),
         )
     )
@@ -54,11 +61,23 @@ def facts_page() -> str:
             "# Facts",
             _FACTS_NOTE,
             _table(
-                ("fact", "type", "unit", "meaning", "choices"),
+                ("fact", "of", "type", "unit", "meaning", "choices"),
                 (
-                    (_code(s.name), s.type, s.unit, _text(s.meaning), _choices(s.choices))
+                    (
+                        _code(s.name),
+                        s.of,
+                        s.type,
+                        s.unit,
+                        _text(s.meaning),
+                        _choices(s.choices),
+                    )
                     for s in CATALOGUE.values()
                 ),
+            ),
+            _SUBJECTS_NOTE,
+            _table(
+                ("subject", "triggers in `on`"),
+                ((s, ", ".join(_code(t) for t in TRIGGERS if TRIGGERS[t] is s)) for s in Subject),
             ),
             "## Related things",
             _RELATED_NOTE,
@@ -83,7 +102,12 @@ def _relation(relation: Relation) -> Iterator[str]:
     )
 
 
-def _rule(rule: Rule) -> Iterator[str]:
+def _scope(pack: Pack) -> Iterator[str]:
+    if said := scope_in_words(pack):
+        yield "\n".join(f"- {line}" for line in said)
+
+
+def _rule(rule: Rule, pack: Pack) -> Iterator[str]:
     when = condition_in_words(rule.when)
     lines = [
         f"- on: {', '.join(map(_code, rule.on))}",
@@ -91,6 +115,10 @@ def _rule(rule: Rule) -> Iterator[str]:
         f"- then: {_actions(rule.then)}",
         f"- priority: {rule.priority}{'; later rules do not fire' if rule.stop else ''}",
     ]
+    if rested := rest_in_words(rule):
+        lines.append(f"- on one ticket: {rested}")
+    if rule.file != pack.file:
+        lines.append(f"- from: {_code(rule.file)}")
     if not rule.enabled:
         lines.append("- switched off")
     lines.append(f"- owner: {_text(rule.owner) or 'nobody'}; tests: {len(rule.tests)}")
@@ -117,12 +145,13 @@ def _actions(actions: Iterable[RuleAction]) -> str:
 def _type(kind: FactType) -> Sequence[str]:
     spec = next(spec for spec in CATALOGUE.values() if spec.type is kind)
     value = neutral(spec)
+    words = {word: None for s in CATALOGUE.values() if s.type is kind for word in words_of(s)}
     shown = "empty" if value in ("", ()) else str(value).lower()
     possible = ops_of(kind)
     return (
         kind,
         EXAMPLES[kind],
-        ", ".join(_code(op) for op in _OPS if op in possible),
+        ", ".join(map(_code, (*(op for op in _OPS if op in possible), *words))),
         "the first of its choices" if kind is FactType.CHOICE else shown,
     )
 

@@ -1,20 +1,21 @@
 """Macros, which are named lists of actions, and the texts that automation writes to customers."""
 
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rules.actions import Names, read_actions
 from rules.document import Node, only, read, suggest
+from rules.templates import fields_of, read_template
 from support.errors import InputError
 from support.needs import RuleAction
+from support.situation import Subject
+from support.templates import filled
 
 SHIPPED = Path(__file__).parent / "macros" / "default.yaml"
 FIELDS = frozenset({"ticket_id", "follow_up"})
 LOCALES = ("sv", "en")
 FALLBACK = "en"
-_FORMATTER = string.Formatter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,7 @@ class MacroBook:
         if text is None:
             raise InputError(f"there is no text {name!r}{suggest(name, self.texts)}")
         language = locale.replace("_", "-").partition("-")[0].lower()
-        try:
-            return text.get(language, text[FALLBACK]).format_map(values)
-        except KeyError as error:
-            raise InputError(f"text {name!r} needs a value for {error}") from error
+        return filled(text.get(language, text[FALLBACK]), values)
 
 
 def read_macros(text: str, file: str) -> MacroBook:
@@ -44,7 +42,7 @@ def read_macros(text: str, file: str) -> MacroBook:
     form = read(text, file).mapping("a macros file")
     only(form, ("texts", "macros"), "a macros file")
     texts = {name: _texts(node, name) for name, node in _part(form, "texts").items()}
-    names = Names(texts=frozenset(texts), macros=None)
+    names = Names(frozenset(texts), macros=None, fields=fields_of((Subject.TICKET,)))
     macros = {
         name: read_actions(node, f"macro.{name}", names)
         for name, node in _part(form, "macros").items()
@@ -62,20 +60,6 @@ def _texts(node: Node, name: str) -> dict[str, str]:
     for locale in LOCALES:
         if locale not in found:
             raise node.place.fault(f"text `{name}` has no `{locale}`: write it in that language")
-    return {locale: _checked(value, f"text `{name}`") for locale, value in found.items()}
-
-
-def _checked(node: Node, what: str) -> str:
-    text = node.word(what)
-    try:
-        parts = list(_FORMATTER.parse(text))
-    except ValueError as error:
-        raise node.place.fault(f"{what}: {error}; write {{{{ for a brace") from error
-    for _, field, spec, conversion in parts:
-        if field is None:
-            continue
-        if field not in FIELDS:
-            raise node.place.fault(f"{what} has no field `{field}`{suggest(field, FIELDS)}")
-        if spec or conversion:
-            raise node.place.fault(f"{what}: write `{{{field}}}` without a format")
-    return text
+    return {
+        locale: read_template(value, f"text `{name}`", FIELDS) for locale, value in found.items()
+    }

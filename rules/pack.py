@@ -25,6 +25,7 @@ class Op(StrEnum):
     IN = "in"
     CONTAINS = "contains"
     SAME_AS = "same_as"
+    MATCHES = "matches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ class Rule:
     """One rule. A lower `priority` goes first; equal ones go as they stand in the file.
 
     `owner` is who answers for it, empty where the pack names nobody. On one ticket it does not fire
-    again within `cooldown` (elapsed time), and once within what `once_per` names.
+    again within `cooldown` (elapsed time), and once within what `once_per` names. `file` and `line`
+    are where it stands, which may be in a pack that was imported.
     """
 
     id: str
@@ -130,6 +132,7 @@ class Rule:
     line: int
     cooldown: timedelta | None = None
     once_per: OncePer | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class Pack:
     """Rules with the macros they use.
 
     `text` is its `rules.bundle.Bundle` as JSON, all that it was read from; `version` its digest.
+    `tenants` are those that it is for; none: every tenant. `rules` has those of its `imports` too.
     """
 
     name: str
@@ -146,6 +150,12 @@ class Pack:
     rules: tuple[Rule, ...]
     macros: MacroBook
     limits: Limits = USUAL
+    tenants: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+
+    def serves(self, tenant: str) -> bool:
+        """Whether it may decide for `tenant`."""
+        return not self.tenants or tenant in self.tenants
 
     @cached_property
     def joining(self) -> tuple[Rule, ...]:

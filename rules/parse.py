@@ -1,128 +1,106 @@
-"""Reads a rule pack from YAML; whatever is wrong is named with file, line and what to do."""
+"""Reads a rule pack from YAML, with the packs that it imports, and puts their rules together."""
 
-import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
-from rules.actions import Names, read_actions
+from rules.actions import Names
 from rules.bundle import Bundle
-from rules.conditions import read_condition
-from rules.document import Node, only, read, suggest
-from rules.examples import read_examples
+from rules.document import Node, Place, only, suggest
+from rules.imports import Source, gather
 from rules.macros import MacroBook
-from rules.pack import All, Condition, Pack, Rule
-from support.model import EventKind
-from support.situation import DEADLINE
+from rules.pack import Pack, Rule
+from rules.pack_scope import limits_of, read_settings, read_tenants
+from rules.rule_form import Entry, identifier, read_entry
+from support.situation import TRIGGERS as SUBJECT_OF
 
 MOST_RULES = 2_000
-LONGEST_OWNER = 100
-TRIGGERS = (*(str(kind) for kind in EventKind), DEADLINE)
-_REQUIRED = ("id", "description", "on", "then")
-_OPTIONAL = ("when", "priority", "stop", "enabled", "owner", "tests")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FURTHEST = 1_000_000
+TRIGGERS = tuple(SUBJECT_OF)
+REQUIRED_OF_PACK = ("name", "rules")
+OPTIONAL_OF_PACK = ("imports", "settings", "tenant")
 
 
 def read_pack(bundle: Bundle, macros: MacroBook) -> Pack:
-    """Return the pack of `bundle`, whose macros are `macros`."""
-    root = read(bundle.text, bundle.file)
-    form = root.mapping("a pack")
-    only(form, ("name", "rules"), "a pack")
-    for key in ("name", "rules"):
-        if key not in form:
-            raise root.place.fault(f"the pack has no `{key}`")
-    listed = form["rules"].items("`rules`")
-    if len(listed) > MOST_RULES:
-        raise form["rules"].place.fault(f"more than {MOST_RULES} rules: split the pack")
+    """Return the pack of `bundle`, whose macros are `macros`.
+
+    Imported rules come first, in their order; a rule that overrides one takes its place.
+    """
+
+    def text_of(name: str, place: Place) -> str:
+        if name not in bundle.imports:
+            raise place.fault(f"there is no pack `{name}`{suggest(name, bundle.imports)}")
+        return bundle.imports[name]
+
+    sources = gather(bundle.text, bundle.file, text_of)
     names = Names(texts=frozenset(macros.texts), macros=frozenset(macros.actions))
-    rules: dict[str, Rule] = {}
-    for node in listed:
-        rule = _rule(node, names)
-        if rule.id in rules:
-            raise node.place.fault(
-                f"rule `{rule.id}` is here already, in line {rules[rule.id].line}: "
-                "give this one another id"
-            )
-        rules[rule.id] = rule
+    rules = _Merged()
+    settings: dict[str, timedelta | int] = {}
+    for source in sources:
+        form = _form(source)
+        settings |= read_settings(form["settings"]) if "settings" in form else {}
+        rules.add(source, form["rules"], names)
+    own = sources[-1].root.mapping("a pack")
     return Pack(
-        name=_identifier(form["name"], "`name`"),
+        name=identifier(own["name"], "`name`"),
         version=bundle.version,
         text=bundle.to_json(),
         file=bundle.file,
-        rules=tuple(rules.values()),
+        rules=tuple(rules.found.values()),
         macros=macros,
+        limits=limits_of(settings),
+        tenants=read_tenants(own["tenant"]) if "tenant" in own else (),
+        imports=tuple(source.name for source in sources[:-1]),
     )
 
 
-def _rule(node: Node, names: Names) -> Rule:
-    form = node.mapping("a rule")
-    only(form, (*_REQUIRED, *_OPTIONAL), "a rule")
-    for key in _REQUIRED:
+def _form(source: Source) -> Mapping[str, Node]:
+    form = source.root.mapping("a pack")
+    only(form, (*REQUIRED_OF_PACK, *OPTIONAL_OF_PACK), "a pack")
+    for key in REQUIRED_OF_PACK:
         if key not in form:
-            raise node.place.fault(f"the rule has no `{key}`")
-    rule_id = _identifier(form["id"], "`id`")
-    on = _triggers(form["on"])
-    return Rule(
-        id=rule_id,
-        description=form["description"].word("`description`"),
-        on=on,
-        when=_when(form),
-        then=read_actions(form["then"], rule_id, names),
-        priority=_priority(form),
-        stop=_flag(form, "stop", default=False),
-        enabled=_flag(form, "enabled", default=True),
-        owner=_owner(form["owner"]) if "owner" in form else "",
-        tests=read_examples(form["tests"], rule_id, on[0], names) if "tests" in form else (),
-        line=node.place.line,
-    )
+            raise source.root.place.fault(f"the pack has no `{key}`")
+    return form
 
 
-def _identifier(node: Node, what: str) -> str:
-    word = node.word(what)
-    if not _ID.fullmatch(word):
-        raise node.place.fault(
-            f"{what} {word!r} is not allowed: use 1 to 64 of the characters A-Z a-z 0-9 . _ -"
-        )
-    return word
+class _Merged:
+    """The rules of several packs as far as they are put together, and which packs have each."""
 
+    def __init__(self) -> None:
+        self.found: dict[str, Rule] = {}
+        self._within: dict[str, set[str]] = {}
 
-def _owner(node: Node) -> str:
-    owner = node.word("`owner`")
-    if len(owner) > LONGEST_OWNER or not owner.isprintable():
-        raise node.place.fault(
-            f"`owner` must be one line of at most {LONGEST_OWNER} characters: name a role or a team"
-        )
-    return owner
+    def add(self, source: Source, listed: Node, names: Names) -> None:
+        """Add the rules of one pack, whose imports are here already."""
+        for node in listed.items("`rules`"):
+            if len(self.found) >= MOST_RULES:
+                raise listed.place.fault(f"more than {MOST_RULES} rules: split the pack")
+            entry = read_entry(node, names)
+            self._refuse(entry, source)
+            if entry.rule is None:
+                self.found[entry.id] = replace(self.found[entry.id], enabled=entry.enabled)
+            else:
+                self.found[entry.id] = entry.rule
+            self._within.setdefault(entry.id, set()).add(source.name)
 
-
-def _triggers(node: Node) -> tuple[str, ...]:
-    items = node.items("`on`")
-    if not items:
-        raise node.place.fault("`on` is empty, so the rule can never fire: name an event")
-    found = []
-    for item in items:
-        word = item.word("`on`")
-        if word not in TRIGGERS:
-            raise item.place.fault(f"there is no event `{word}`{suggest(word, TRIGGERS)}")
-        found.append(word)
-    return tuple(dict.fromkeys(found))
-
-
-def _when(form: dict[str, Node]) -> Condition:
-    return read_condition(form["when"]) if "when" in form else All(())
-
-
-def _priority(form: dict[str, Node]) -> int:
-    if "priority" not in form:
-        return 100
-    value = form["priority"].value
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _FURTHEST:
-        raise form["priority"].place.fault("`priority` must be a whole number, lower goes first")
-    return value
-
-
-def _flag(form: dict[str, Node], name: str, *, default: bool) -> bool:
-    if name not in form:
-        return default
-    value = form[name].value
-    if not isinstance(value, bool):
-        raise form[name].place.fault(f"`{name}` must be true or false")
-    return value
+    def _refuse(self, entry: Entry, source: Source) -> None:
+        """Raise PackError where the id is taken, or nothing is there to override."""
+        before, packs = self.found.get(entry.id), self._within.get(entry.id, set())
+        imported = source.name not in packs and not packs.isdisjoint(source.beneath)
+        if entry.override and not imported:
+            ids = [i for i, w in self._within.items() if not w.isdisjoint(source.beneath)]
+            raise entry.place.fault(
+                f"no import has a rule `{entry.id}` to override"
+                f"{suggest(entry.id, ids) if ids else ': leave `override` out'}"
+            )
+        if before is not None and not entry.override:
+            where = (
+                f"line {before.line}"
+                if before.file == entry.place.file
+                else (f"{before.file}, line {before.line}")
+            )
+            ways = (
+                "say `override: true`, or give this one another id"
+                if imported
+                else ("give this one another id")
+            )
+            raise entry.place.fault(f"rule `{entry.id}` is here already, in {where}: {ways}")

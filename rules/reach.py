@@ -17,6 +17,8 @@ from rules.words import condition_in_words
 MOST_WORK = 2_000_000
 """What comparing the alternatives of one pack may cost (about a microsecond each); rules beyond
 that are let through."""
+_OF_A_PATTERN = 40
+"""How much longer a value takes to match than to compare."""
 LONGEST_REASON = 300
 
 Literal = tuple[Test | Exists, bool]
@@ -46,24 +48,34 @@ class _Search:
 
 def refuse_idle_rules(pack: Pack) -> None:
     """Raise PackError for the first enabled rule that can never fire; the pack must compile."""
-    boxes = {rule.id: _boxes(rule, pack) for rule in pack.rules if rule.enabled}
     search = _Search()
+    boxes = {rule.id: _boxes(rule, search) for rule in pack.rules if rule.enabled}
     for rule in sorted((r for r in pack.rules if r.enabled), key=lambda r: r.priority):
-        _refuse_shadowed(rule, boxes[rule.id], search, pack)
+        judged = boxes[rule.id]
+        if not judged:
+            continue
+        _refuse_shadowed(rule, judged, search)
         if rule.stop:
-            search.add(rule, boxes[rule.id])
+            search.add(rule, judged)
 
 
-def _boxes(rule: Rule, pack: Pack) -> list[Box]:
-    """Return the alternatives of a rule that can be true; PackError if there are none."""
+def _boxes(rule: Rule, search: _Search) -> list[Box]:
+    """Return the alternatives of a rule that can be true; PackError if there are none.
+
+    Beyond MOST_WORK none are returned: the rule is let through.
+    """
     found: list[Box] = []
     reason = ""
     alternatives = _alternatives(rule)
     for literals in alternatives:
         box: dict[str, Domain] = {}
         for leaf, wanted in literals:
-            test = _as_test(leaf, rule, pack)
-            box[test.fact] = box.get(test.fact, _domain(leaf)).narrowed(test, wanted=wanted)
+            test = _as_test(leaf, rule)
+            domain = box.get(test.fact) or _domain(leaf)
+            search.work += 1 + domain.size * (_OF_A_PATTERN if test.op is Op.MATCHES else 1) // 4
+            if search.work > MOST_WORK:
+                return []
+            box[test.fact] = domain.narrowed(test, wanted=wanted)
         broken = next((fact for fact, domain in box.items() if domain.empty), None)
         if broken is None:
             found.append(box)
@@ -72,18 +84,18 @@ def _boxes(rule: Rule, pack: Pack) -> list[Box]:
     if not found:
         several = len(alternatives) > 1
         prefix = f"none of its {len(alternatives)} alternatives can be true; " if several else ""
-        raise Place(pack.file, rule.line).fault(
+        raise Place(rule.file, rule.line).fault(
             f"rule `{rule.id}` can never fire: {prefix}{reason}; change its conditions, or keep it "
             "out with `enabled: false`"
         )
     return found
 
 
-def _as_test(leaf: Test | Exists, rule: Rule, pack: Pack) -> Test:
+def _as_test(leaf: Test | Exists, rule: Rule) -> Test:
     """Return a join as a comparison of a fact of its own: there are such rows, or there are not."""
     if isinstance(leaf, Test):
         return leaf
-    _refuse_impossible_rows(leaf, rule, pack)
+    _refuse_impossible_rows(leaf, rule)
     return Test(condition_in_words(leaf), Op.EQ, (True,))
 
 
@@ -91,7 +103,7 @@ def _domain(leaf: Test | Exists) -> Domain:
     return domain_of(leaf.fact) if isinstance(leaf, Test) else Domain(frozenset({True, False}))
 
 
-def _refuse_impossible_rows(exists: Exists, rule: Rule, pack: Pack) -> None:
+def _refuse_impossible_rows(exists: Exists, rule: Rule) -> None:
     """Raise PackError where no row could ever satisfy what is asked of it."""
     reason = ""
     for literals in spread(exists.part, _literal, wanted=True):
@@ -104,7 +116,7 @@ def _refuse_impossible_rows(exists: Exists, rule: Rule, pack: Pack) -> None:
         if broken is None:
             return
         reason = reason or _contradiction(broken, literals)
-    raise Place(pack.file, rule.line).fault(
+    raise Place(rule.file, rule.line).fault(
         f"rule `{rule.id}`: no row of {exists.relation} can ever be like that; {reason}"
     )
 
@@ -131,21 +143,26 @@ def _contradiction(fact: str, literals: tuple[Literal, ...]) -> str:
     return f"`{fact}` would have to be {shown}"
 
 
-def _refuse_shadowed(rule: Rule, boxes: list[Box], search: _Search, pack: Pack) -> None:
+def _refuse_shadowed(rule: Rule, boxes: list[Box], search: _Search) -> None:
     covers: dict[str, Rule] = {}
     for box in boxes:
         stopper = search.covering(box)
         if stopper is None:
             return
         covers[stopper.id] = stopper
-    names = " and ".join(f"`{r.id}` (line {r.line})" for r in covers.values())
+    names = " and ".join(f"`{r.id}` ({_where(r, rule)})" for r in covers.values())
     one = len(covers) == 1
-    raise Place(pack.file, rule.line).fault(
+    raise Place(rule.file, rule.line).fault(
         f"rule `{rule.id}` can never fire: whatever it matches, {names} "
         f"{'matches' if one else 'match'} first and {'stops' if one else 'stop'}; give it a lower "
         f"`priority` than {'that one' if one else 'those'}, or let {'that' if one else 'those'} "
         "match less"
     )
+
+
+def _where(rule: Rule, seen_from: Rule) -> str:
+    line = f"line {rule.line}"
+    return line if rule.file == seen_from.file else f"{rule.file}, {line}"
 
 
 def _inside(box: Box, other: Box) -> bool:

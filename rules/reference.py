@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from rules.facts import Value, show
 from rules.pack import Op, Test
+from rules.patterns import found_in
 
 _COMPARE: Mapping[Op, Callable[[int, int], bool]] = {
     Op.LT: lambda a, b: a < b,
@@ -20,6 +21,7 @@ _SIGNS = {
     Op.GE: "at least ",
     Op.IN: "one of ",
     Op.CONTAINS: "one with ",
+    Op.MATCHES: "one that matches ",
 }
 
 
@@ -35,6 +37,11 @@ def passes(test: Test, value: Value) -> bool:
             return value in test.values
         case Op.CONTAINS:
             return isinstance(value, frozenset | str) and str(wanted) in value
+        case Op.MATCHES:
+            texts = [value] if isinstance(value, str) else value
+            return isinstance(texts, list | frozenset) and any(
+                found_in(str(wanted), text) for text in texts
+            )
         case _:
             number = isinstance(value, int) and isinstance(wanted, int)
             return number and _COMPARE[test.op](int(str(value)), int(str(wanted)))

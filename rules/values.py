@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from rules.document import Node, suggest
-from rules.facts import SCALED, Spec, Value, convert
+from rules.facts import SCALED, Value, convert, neutral
 from support.duration import parse_duration
 from support.errors import InputError
 from support.needs import Fact, Row
 from support.relations import RELATED, Relation, RelationSpec
-from support.situation import CATALOGUE, FactType
+from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
 
 EXAMPLES = {
     FactType.FLAG: "true or false",
@@ -18,45 +18,43 @@ EXAMPLES = {
     FactType.CHOICE: "one of its choices",
     FactType.TEXT: "text, in quotes",
     FactType.SET: "text, in quotes",
+    FactType.TIME: 'a time of day in quotes, such as "08:00"',
 }
 """How a value that a fact is compared with is written."""
-_NEUTRAL: Mapping[FactType, Fact] = {
-    FactType.FLAG: False,
-    FactType.COUNT: 0,
-    FactType.NUMBER: 0.0,
-    FactType.DURATION: 0.0,
-    FactType.TEXT: "",
-    FactType.SET: (),
-}
 
 
-def neutral(spec: Spec) -> Fact:
-    """Return what a fact is where a test says nothing of it: nothing, or its first choice."""
-    return spec.choices[0] if spec.choices else _NEUTRAL[spec.type]
+def read_facts(node: Node, on: str = "") -> dict[str, Fact]:
+    """Return the facts of a mapping, as a decision would see them; PackError names the line.
 
-
-def read_facts(node: Node) -> dict[str, Fact]:
-    """Return the facts of a mapping, as a decision would see them; PackError names the line."""
+    `on` is the trigger where they name none; they must be facts of the trigger's subject.
+    """
     found: dict[str, Fact] = {}
-    for name, value in node.mapping("facts").items():
-        spec = CATALOGUE.get(name)
-        if spec is None:
-            known = (*CATALOGUE, *Relation)
-            raise value.place.fault(f"there is no fact `{name}`{suggest(name, known)}")
-        found[name] = _fact(spec, value)
+    form = node.mapping("facts")
+    trigger = form["on"].value if "on" in form else on
+    subject = TRIGGERS.get(str(trigger))
+    known = CATALOGUE if subject is None else facts_of(subject)
+    for name, value in form.items():
+        if name not in CATALOGUE:
+            words = (*known, *Relation)
+            raise value.place.fault(f"there is no fact `{name}`{suggest(name, words)}")
+        if name not in known:
+            raise value.place.fault(
+                f"`{name}` is no fact of a {subject}, which `on` makes it{suggest(name, known)}"
+            )
+        found[name] = _fact(known[name], value)
     return found
 
 
-def read_situation(node: Node) -> tuple[dict[str, Fact], dict[str, tuple[Row, ...]]]:
+def read_situation(node: Node, on: str = "") -> tuple[dict[str, Fact], dict[str, tuple[Row, ...]]]:
     """Return the facts of a mapping, and the rows that it gives of relations.
 
-    Facts of a row that are left out are neutral.
+    Facts of a row that are left out are neutral; `on` is as in `read_facts`.
     """
     form = node.mapping("facts")
     relations = [name for name in form if name in tuple(Relation)]
     rows = {name: _rows(Relation(name), form[name]) for name in relations}
     facts = {name: value for name, value in form.items() if name not in rows}
-    return read_facts(Node(facts, node.place)), rows
+    return read_facts(Node(facts, node.place), on), rows
 
 
 def _rows(relation: Relation, node: Node) -> tuple[Row, ...]:
@@ -79,11 +77,15 @@ def _row(spec: RelationSpec, relation: Relation, node: Node) -> Row:
 
 
 def completed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
-    """Return every fact of the catalogue: those of `facts`, and neutral ones for the rest."""
-    return {**{name: neutral(spec) for name, spec in CATALOGUE.items()}, **facts}
+    """Return every fact of the subject: those of `facts`, and neutral ones for the rest.
+
+    The subject is that of their `on`; without one they are of a ticket.
+    """
+    subject = TRIGGERS.get(str(facts.get("on")), Subject.TICKET)
+    return {**{name: neutral(spec) for name, spec in facts_of(subject).items()}, **facts}
 
 
-def _fact(spec: Spec, node: Node) -> Fact:
+def _fact(spec: FactSpec, node: Node) -> Fact:
     if spec.type is FactType.SET:
         items = node.items(f"`{spec.name}`")
         return tuple(dict.fromkeys(str(read_value(spec, item)) for item in items))
@@ -92,7 +94,7 @@ def _fact(spec: Spec, node: Node) -> Fact:
     return raw if isinstance(raw, bool | int | float) else str(raw)
 
 
-def read_value(spec: Spec, node: Node) -> Value:
+def read_value(spec: FactSpec, node: Node) -> Value:
     """Return one value that a fact can be compared with (for a set, one of its members)."""
     raw = _unpacked(spec, node)
     kind = FactType.TEXT if spec.type is FactType.SET else spec.type
@@ -110,7 +112,7 @@ def read_value(spec: Spec, node: Node) -> Value:
     return value
 
 
-def _unpacked(spec: Spec, node: Node) -> object:
+def _unpacked(spec: FactSpec, node: Node) -> object:
     """Return the bare value; a duration in seconds."""
     if spec.type is not FactType.DURATION or not isinstance(node.value, str):
         return node.value

@@ -1,7 +1,12 @@
 """Says conditions and actions in words, for tables and pages."""
 
-from rules.pack import All, Any, Condition, Exists, Not, Op, Test
+from dataclasses import fields
+from datetime import timedelta
+
+from rules.pack import All, Any, Condition, Exists, Not, Op, Pack, Rule, Test
 from rules.reference import in_words
+from support.duration import show_duration
+from support.limits import USUAL
 from support.needs import Param, RuleAction
 
 
@@ -29,9 +34,36 @@ def _condition(condition: Condition, *, wanted: bool, around: str) -> str:
 
 
 def _test(test: Test, *, wanted: bool) -> str:
-    if test.op is not Op.CONTAINS:
-        return f"{test.fact} is {in_words(test, held=wanted)}"
-    return f"{test.fact} {'has' if wanted else 'has not'} {test.values[0] or 'empty'}"
+    match test.op:
+        case Op.CONTAINS:
+            return f"{test.fact} {'has' if wanted else 'has not'} {test.values[0] or 'empty'}"
+        case Op.MATCHES:
+            return f"{test.fact} {'matches' if wanted else 'does not match'} {test.values[0]}"
+        case _:
+            return f"{test.fact} is {in_words(test, held=wanted)}"
+
+
+def rest_in_words(rule: Rule) -> str:
+    """Return when a rule does not fire again, such as `once per day, not within 4h`."""
+    said = [f"once per {rule.once_per}"] if rule.once_per else []
+    if rule.cooldown is not None:
+        said.append(f"not again within {show_duration(rule.cooldown)}")
+    return ", ".join(said)
+
+
+def scope_in_words(pack: Pack) -> tuple[str, ...]:
+    """Return what a pack says of itself: tenants, imports, and limits that are not the usual."""
+    said = []
+    if pack.tenants:
+        said.append(f"for tenant: {', '.join(pack.tenants)}")
+    if pack.imports:
+        said.append(f"imports: {', '.join(pack.imports)}")
+    for name in (field.name for field in fields(pack.limits)):
+        value = getattr(pack.limits, name)
+        if value != getattr(USUAL, name):
+            shown = show_duration(value) if isinstance(value, timedelta) else value
+            said.append(f"{name}: {shown}")
+    return tuple(said)
 
 
 def action_in_words(action: RuleAction) -> str:

@@ -27,6 +27,7 @@ from support.model import (
 from support.moves import moved
 from support.needs import (
     Answer,
+    Fact,
     FindCandidates,
     Need,
     Param,
@@ -38,6 +39,7 @@ from support.needs import (
 from support.policy import PolicyBook
 from support.routing import Ranked, Role, Strategy, rank
 from support.sla import Clocks
+from support.templates import with_facts
 from support.ticket import TicketState, recent
 from support.transitions import check
 
@@ -125,6 +127,7 @@ class Work:
     outside: Outside
     macros: Mapping[str, tuple[RuleAction, ...]]
     current: PolicyBook | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict)
     about_breach: bool = False
     on_call: bool = False
     corrections: tuple[Correction, ...] = ()
@@ -309,8 +312,13 @@ def _words(param: Param | None) -> tuple[str, ...]:
     return param if isinstance(param, tuple) else ()
 
 
-def _note(_work: Work, action: RuleAction) -> Done:
-    return Done(Outcome.RECORDED, str(action.params["note"]))
+def _note(work: Work, action: RuleAction) -> Done:
+    return Done(Outcome.RECORDED, _filled(work, action.params["note"]))
+
+
+def _filled(work: Work, text: Param) -> str:
+    """Return a rule's text with the facts that it was decided on."""
+    return with_facts(str(text), work.facts, work.state.ticket_id)
 
 
 def _notify(work: Work, action: RuleAction) -> Asking:
@@ -333,6 +341,8 @@ def _notify(work: Work, action: RuleAction) -> Asking:
         "template": action.params["template"],
         "automatic": True,
     }
+    if "text" in action.params:
+        params["text"] = _filled(work, action.params["text"])
     key = queue_effect(work, EffectKind.NOTIFY, params)
     return Done(Outcome.QUEUED, whom, effect_key=key)
 

@@ -130,6 +130,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
     facts = describe(_situation(request, work, due, terms, clocks))
+    work.facts = facts
     judged = yield from evaluate(
         EvaluateRules(facts), lambda wanted: related(wanted, work.state, work.at)
     )

@@ -23,7 +23,7 @@ from support.needs import (
     lanes,
 )
 from support.routing import Candidate, Role
-from support.situation import FactType
+from support.subjects import FactSpec, FactType
 from support.ticket import TicketState
 
 Rows = tuple[Row, ...]
@@ -38,14 +38,8 @@ class Relation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RelatedFact:
+class RelatedFact(FactSpec):
     """One fact of a related thing. `name` is qualified: `candidates.load_share`."""
-
-    name: str
-    type: FactType
-    meaning: str
-    unit: str = ""
-    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

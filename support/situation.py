@@ -1,37 +1,39 @@
 """The facts that rules see: one entry in `CATALOGUE` each, with type, unit and meaning.
 
+Those of tickets are here, with how a situation tells them; the others in `support.subjects`.
+
 A fact is always there and always of its type; absence is said explicitly (`owner_set` false,
 `breached_metric` empty). Durations are elapsed seconds.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from functools import cache
+from zoneinfo import ZoneInfo
 
-from support.calendar import BusinessCalendar
+from support.calendar import DAYS, BusinessCalendar
 from support.deadlines import Due, DueKind
 from support.escalation import acknowledged
-from support.model import ActorKind, Channel, EventKind, Priority, TicketEvent, TicketStatus
+from support.model import ActorKind, Channel, Priority, TicketEvent, TicketStatus
 from support.needs import Fact
 from support.policy import Metric, Terms
 from support.sla import Clocks
 from support.standing import Standing
+from support.subjects import DEADLINE, OTHERS, TRIGGERS, FactSpec, FactType, Subject
 from support.ticket import TicketState, recent
 
-DEADLINE = "deadline"
-
-
-class FactType(StrEnum):
-    """What values a fact has, and with that which comparisons are possible."""
-
-    FLAG = "flag"
-    COUNT = "count"
-    NUMBER = "number"
-    DURATION = "duration"
-    CHOICE = "choice"
-    TEXT = "text"
-    SET = "set"
+__all__ = [
+    "CATALOGUE",
+    "DEADLINE",
+    "TRIGGERS",
+    "FactSpec",
+    "FactType",
+    "Situation",
+    "Subject",
+    "describe",
+    "facts_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,6 @@ class Situation:
     owner_available: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FactSpec:
-    """One fact: how it is typed, what it means, and how it is read from a situation."""
-
-    name: str
-    type: FactType
-    meaning: str
-    read: Callable[[Situation], Fact]
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-
-
 def _flag(name: str, meaning: str, read: Callable[[Situation], bool]) -> FactSpec:
     return FactSpec(name, FactType.FLAG, meaning, read)
 
@@ -78,6 +68,11 @@ def _choice(
     name: str, meaning: str, choices: tuple[str, ...], read: Callable[[Situation], str]
 ) -> FactSpec:
     return FactSpec(name, FactType.CHOICE, meaning, read, choices=choices)
+
+
+def _shared(spec: FactSpec, *more: Subject) -> FactSpec:
+    """Return a fact of tickets as one of `more` subjects too; of all where none is named."""
+    return replace(spec, subjects=(Subject.TICKET, *more) if more else tuple(Subject))
 
 
 def _text(name: str, meaning: str, read: Callable[[Situation], str]) -> FactSpec:
@@ -100,14 +95,21 @@ def _customer_waiting_s(situation: Situation) -> float:
     return (situation.at - wrote).total_seconds()
 
 
+def _wall_clock(situation: Situation) -> datetime:
+    """Return what a clock on the wall of the ticket's office shows."""
+    return situation.at.astimezone(ZoneInfo(situation.calendar.rules.tz))
+
+
 _METRICS = ("", *(str(metric) for metric in Metric))
 
 _SPECS = (
-    _choice(
-        "on",
-        "what is being decided: the kind of event, or deadline",
-        (*(str(kind) for kind in EventKind), DEADLINE),
-        lambda s: str(s.event.kind) if s.event else DEADLINE,
+    _shared(
+        _choice(
+            "on",
+            "what is being decided: the kind of event, deadline, or what changed",
+            tuple(TRIGGERS),
+            lambda s: str(s.event.kind) if s.event else DEADLINE,
+        )
     ),
     _choice(
         "due_kind",
@@ -143,10 +145,12 @@ _SPECS = (
         _METRICS,
         lambda s: _metric(s, DueKind.BREACH),
     ),
-    _duration(
-        "lateness_s",
-        "how long after its nominal instant the decision is made",
-        lambda s: s.lateness.total_seconds(),
+    _shared(
+        _duration(
+            "lateness_s",
+            "how long after its nominal instant the decision is made",
+            lambda s: s.lateness.total_seconds(),
+        )
     ),
     _choice(
         "channel",
@@ -172,9 +176,15 @@ _SPECS = (
         tuple(str(kind) for kind in ActorKind),
         lambda s: str(s.event.actor.kind if s.event else ActorKind.SYSTEM),
     ),
-    _text("tenant", "tenant of the ticket", lambda s: s.state.tenant),
-    _text("team", "team that the ticket is for; may be empty", lambda s: s.state.team),
-    _text("tier", "tier of the customer; may be empty", lambda s: s.state.tier),
+    _shared(_text("tenant", "tenant that is decided for", lambda s: s.state.tenant)),
+    _shared(
+        _text("team", "team that the ticket is for; may be empty", lambda s: s.state.team),
+        Subject.CALLBACK,
+    ),
+    _shared(
+        _text("tier", "tier of the customer; may be empty", lambda s: s.state.tier),
+        Subject.CALLBACK,
+    ),
     _set("skills", "skills that the ticket needs", lambda s: s.state.skills),
     _set("tags", "tags of the ticket", lambda s: s.state.tags),
     _flag("active", "not resolved and not closed", lambda s: s.state.active),
@@ -182,6 +192,11 @@ _SPECS = (
     _flag("owner_set", "the ticket has an owner", lambda s: bool(s.state.owner)),
     _flag("owner_locked", "automation may not move it now", lambda s: s.state.locked(s.at)),
     _flag("owner_available", "it has an owner who is online", lambda s: s.owner_available),
+    _flag(
+        "owner_on_shift",
+        "its owner is at work: on shift where the roster has shifts, else online",
+        lambda s: s.owner_available,
+    ),
     _flag("breached", "an unmet, running clock is past due", lambda s: s.standing.breached),
     _flag(
         "escalation_due",
@@ -193,10 +208,28 @@ _SPECS = (
         "an acknowledgement is in force",
         lambda s: acknowledged(s.state.acks, s.terms, s.at),
     ),
-    _flag(
-        "business_open",
-        "the calendar of its policy is open",
-        lambda s: s.calendar.is_open(s.at),
+    _shared(
+        _flag(
+            "business_open",
+            "the calendar is open: of the ticket's policy, else of the office",
+            lambda s: s.calendar.is_open(s.at),
+        )
+    ),
+    _shared(
+        _choice(
+            "weekday",
+            "day of the week in the zone of that calendar",
+            DAYS,
+            lambda s: DAYS[_wall_clock(s).weekday()],
+        )
+    ),
+    _shared(
+        FactSpec(
+            "local_time",
+            FactType.TIME,
+            "time of day in the zone of that calendar",
+            lambda s: f"{_wall_clock(s):%H:%M:%S}",
+        )
     ),
     _duration(
         "age_s",
@@ -222,9 +255,16 @@ _SPECS = (
     ),
 )
 
-CATALOGUE: Mapping[str, FactSpec] = {spec.name: spec for spec in _SPECS}
+CATALOGUE: Mapping[str, FactSpec] = {spec.name: spec for spec in (*_SPECS, *OTHERS)}
+_READERS = tuple((spec.name, spec.read) for spec in CATALOGUE.values() if spec.read is not None)
+
+
+@cache
+def facts_of(*subjects: Subject) -> Mapping[str, FactSpec]:
+    """Return the facts that all of `subjects` have."""
+    return {name: spec for name, spec in CATALOGUE.items() if set(subjects) <= set(spec.subjects)}
 
 
 def describe(situation: Situation) -> dict[str, Fact]:
-    """Return every fact of the catalogue."""
-    return {name: spec.read(situation) for name, spec in CATALOGUE.items()}
+    """Return every fact of the ticket."""
+    return {name: read(situation) for name, read in _READERS}

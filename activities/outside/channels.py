@@ -1,6 +1,7 @@
 """Notification channels of a team: chat, pager or mail, by package `apprise`.
 
-A channel is told references only: ticket, tenant, template and role.
+A channel is told references only: ticket, tenant, template and role, and a text of the rule in
+which facts are filled in.
 """
 
 import logging
@@ -42,7 +43,9 @@ def channel(url: str) -> Apprise:
 def notice(standing: Standing) -> str:
     """Return the text of a notification."""
     template, role = standing.params.get("template", ""), standing.params.get("role", "")
-    return f"{template}: ticket {standing.ticket_id} of {standing.tenant}, for {role}"
+    about = f"{template}: ticket {standing.ticket_id} of {standing.tenant}, for {role}"
+    text = standing.params.get("text", "")
+    return f"{text}\n{about}" if text else about
 
 
 def tell(url: str, text: str) -> None:

@@ -57,13 +57,15 @@ def webhook(settings: Settings) -> Webhook | None:
 
 
 def notification_body(standing: Standing) -> bytes:
-    """Return the JSON of a notification: references only."""
+    """Return the JSON of a notification: references, and the text of its rule where it has one."""
+    text = standing.params.get("text", "")
     return _json(
         {
             **_head(standing),
             "to": list(standing.params.get("to", ())),
             "role": standing.params.get("role", ""),
             "template": standing.params.get("template", ""),
+            **({"text": text} if text else {}),
         }
     )
 

@@ -12,8 +12,8 @@ from rules.engine import Engine
 from rules.examples import Outcome, run_examples
 from rules.handbook import facts_page, pack_page
 from rules.load import load_pack
-from rules.pack import Pack
-from rules.words import action_in_words
+from rules.pack import Pack, Rule
+from rules.words import action_in_words, rest_in_words, scope_in_words
 from settings import read_settings
 from support.errors import PackError
 from support.needs import RuleAction
@@ -50,8 +50,9 @@ def check(file: PackFile = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1) from error
     program = compile_pack(pack)
     read = program.facts
-    tests = sum(len(rule.tests) for rule in pack.rules)
-    untested = [rule.id for rule in pack.rules if not rule.tests]
+    asked = [rule for rule in pack.rules if rule.enabled]
+    tests = sum(len(rule.tests) for rule in asked)
+    untested = [rule.id for rule in asked if not rule.tests]
     if as_json:
         print_json(
             {
@@ -103,12 +104,20 @@ def _show_outcomes(pack: Pack, outcomes: tuple[Outcome, ...], failed: list[Outco
         print_table(
             f"Failed tests of {pack.file}",
             ("rule", "line", "expected", "got", "why"),
-            ((o.rule_id, o.line, _words(o.expected), _words(o.got), o.reason) for o in failed),
+            (
+                (o.rule_id, _place(o, pack), _words(o.expected), _words(o.got), o.reason)
+                for o in failed
+            ),
         )
     say(
         f"Pack {pack.name}, version {pack.version}: {len(outcomes) - len(failed)} of "
         f"{_count(len(outcomes), 'test')} passed"
     )
+
+
+def _place(outcome: Outcome, pack: Pack) -> str:
+    line = str(outcome.line)
+    return line if outcome.file == pack.file else f"{outcome.file}, {line}"
 
 
 def _words(actions: tuple[RuleAction, ...]) -> str:
@@ -130,6 +139,9 @@ def list_rules(
             {
                 "pack": pack.name,
                 "version": pack.version,
+                "tenant": pack.tenants,
+                "imports": pack.imports,
+                "settings": _settings(pack),
                 "rules": [
                     {
                         "id": rule.id,
@@ -139,7 +151,10 @@ def list_rules(
                         "enabled": rule.enabled,
                         "owner": rule.owner,
                         "description": rule.description,
+                        "file": rule.file,
                         "line": rule.line,
+                        "cooldown_s": rule.cooldown and rule.cooldown.total_seconds(),
+                        "once_per": rule.once_per,
                     }
                     for rule in ordered
                 ],
@@ -153,13 +168,31 @@ def list_rules(
             (
                 rule.id,
                 rule.on,
-                f"{rule.priority}{', stops' if rule.stop else ''}{'' if rule.enabled else ', off'}",
+                _place_in_order(rule),
                 rule.owner,
                 rule.description,
             )
             for rule in ordered
         ),
     )
+    for line in scope_in_words(pack):
+        say(quoted(line))
+
+
+def _place_in_order(rule: Rule) -> str:
+    more = ("stops" if rule.stop else "", "" if rule.enabled else "off", rest_in_words(rule))
+    return ", ".join((str(rule.priority), *filter(None, more)))
+
+
+def _settings(pack: Pack) -> dict[str, object]:
+    """Return the limits, durations in seconds."""
+    limits = pack.limits
+    return {
+        "message_every_s": limits.message_every.total_seconds(),
+        "notifications_a_day": limits.notifications_a_day,
+        "deepest_chain": limits.deepest_chain,
+        "most_rounds": limits.most_rounds,
+    }
 
 
 @app.command(epilog="Example: `flowhub rules facts`")
@@ -168,16 +201,18 @@ def facts(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     if as_markdown:
         typer.echo(facts_page(), nl=False)
         return
-    columns = ("name", "type", "unit", "meaning", "choices")
     specs = (*CATALOGUE.values(), *QUALIFIED.values())
-    rows = [tuple(getattr(spec, column) for column in columns) for spec in specs]
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        columns = ("name", "subjects", "type", "unit", "meaning", "choices")
+        print_json([{name: getattr(spec, name) for name in columns} for spec in specs])
         return
     print_table(
         "Facts",
-        columns,
-        ((*row[:-1], [choice or "empty" for choice in row[-1]]) for row in rows),
+        ("name", "of", "type", "unit", "meaning", "choices"),
+        (
+            (s.name, s.of, s.type, s.unit, s.meaning, [choice or "empty" for choice in s.choices])
+            for s in specs
+        ),
     )
 
 

@@ -81,8 +81,8 @@ def hooked(receiver: Receiver) -> Settings:
     return settings(webhook_url=receiver.url, webhook_secret=SECRET)
 
 
-async def intend_notify(pool: Pool) -> None:
-    params = {"to": ["kim"], "role": "lead", "template": "breach-internal"}
+async def intend_notify(pool: Pool, **more: str) -> None:
+    params = {"to": ["kim"], "role": "lead", "template": "breach-internal", **more}
     async with pool.connection() as conn:
         await effects.intend(conn, EffectRow(KEY, "global", "T-1", "notify", params, AT))
 
@@ -291,6 +291,18 @@ async def test_reply_by_webhook_carries_text_and_recipient(pool: Pool, receiver:
         "email": EMAIL,
         "locale": "sv",
     }
+
+
+async def test_the_text_of_a_rule_is_shown_with_a_notification(
+    pool: Pool, receiver: Receiver
+) -> None:
+    await intend_notify(pool, text="T-1, urgent: late")
+    channel = receiver.url.replace("http://", "json://")
+    chosen = settings(webhook_url=receiver.url, webhook_secret=SECRET, notify_urls=(channel,))
+    await perform(pool, chosen)
+    hook, told = (json.loads(body) for body in receiver.bodies)
+    assert hook["text"] == "T-1, urgent: late"
+    assert told["message"] == ("T-1, urgent: late\nbreach-internal: ticket T-1 of global, for lead")
 
 
 async def test_channels_are_told_ids_and_reached_ones_are_left_out_of_a_retry(

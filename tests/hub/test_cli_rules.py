@@ -132,7 +132,10 @@ def test_rules_are_listed_as_they_are_asked(pack: Path) -> None:
         "enabled": True,
         "owner": "Team leads",
         "description": "The [first].",
+        "file": "own.yaml",
         "line": 11,
+        "cooldown_s": None,
+        "once_per": None,
     }
     assert "The [first]." in flowhub("list", pack).stdout
 
@@ -224,6 +227,7 @@ def test_pages_of_rules_and_facts_are_printed_as_they_are_kept(pack: Path) -> No
     listed = {fact["name"]: fact for fact in answer("facts")}
     assert listed["age_s"] == {
         "name": "age_s",
+        "subjects": ["ticket"],
         "type": "duration",
         "unit": "s",
         "meaning": "time since the ticket was created",

@@ -142,10 +142,13 @@ def engine() -> Any:
         yield running
 
 
+LEFT_OUT = {("assign", "strategy"), ("notify", "text")}
+
+
 def _asked(verdict: RuleVerdict) -> list[str]:
     """Actions as words: kind, then the values that matter."""
     return [
-        " ".join([a.kind, *(str(v) for k, v in a.params.items() if k != "strategy")])
+        " ".join([a.kind, *(str(v) for k, v in a.params.items() if (a.kind, k) not in LEFT_OUT)])
         for a in verdict.actions
     ]
 

@@ -10,7 +10,7 @@ from rules.conditions import ops_of
 from rules.domains import Domain, domain_of
 from rules.pack import Op, Test
 from rules.reference import passes
-from support.situation import CATALOGUE
+from support.situation import CATALOGUE, FactType
 
 NAMED: dict[str, tuple[Any, ...]] = {
     "owner_set": (False, True),
@@ -19,13 +19,16 @@ NAMED: dict[str, tuple[Any, ...]] = {
     "age_s": (999_999, 1_000_000, 1_000_001),
     "tier": ("", "a", "ab", "b"),
     "tags": ("a", "ab"),
+    "local_time": (0, 1, 86_399),
 }
+PATTERNS = ("a", "^a", "b$", "")
 POOLS: dict[str, tuple[Any, ...]] = {
     **NAMED,
     "priority": CATALOGUE["priority"].choices,
     "reopen_count": tuple(range(-1, 5)),
     "age_s": tuple(range(999_998, 1_000_003)),
     "tier": ("", "a", "ab", "b", "ba", "c", "xabx"),
+    "local_time": (0, 1, 2, 86_398, 86_399),
     "tags": tuple(frozenset(some) for some in ((), ("a",), ("ab",), ("a", "ab"), ("c",))),
 }
 
@@ -36,11 +39,14 @@ def literals(fact: str) -> st.SearchStrategy[list[Literal]]:
     """Up to four comparisons of one fact, each with how it is to come out."""
     ops = st.sampled_from(sorted(ops_of(CATALOGUE[fact].type)))
     value = st.sampled_from(NAMED[fact])
+    pattern = st.sampled_from(PATTERNS)
     tests = ops.flatmap(
-        lambda op: st.lists(value, min_size=1, max_size=3 if op is Op.IN else 1).map(
-            lambda values: Test(fact, op, tuple(values))
-        )
+        lambda op: st.lists(
+            pattern if op is Op.MATCHES else value, min_size=1, max_size=3 if op is Op.IN else 1
+        ).map(lambda values: Test(fact, op, tuple(values)))
     )
+    if CATALOGUE[fact].type is FactType.SET:  # `exists` compares it whole
+        tests = tests | st.sampled_from([Test(fact, op, (frozenset(),)) for op in (Op.EQ, Op.NE)])
     return st.lists(st.tuples(tests, st.booleans()), max_size=4)
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from rules.document import read
 from rules.engine import Engine
 from rules.examples import run_examples
+from rules.facts import neutral, typed
 from rules.load import load_pack
-from rules.values import completed, neutral, read_facts
+from rules.values import completed, read_facts
 from support.errors import PackError
-from support.situation import CATALOGUE, FactSpec, FactType
+from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
 from tests.rules.situations import pack_of
 
 PACK = """name: p
@@ -53,7 +54,7 @@ def test_facts_that_a_test_leaves_out_are_neutral_and_on_is_the_first_of_the_rul
     assert first.given == ("age_s",)
     assert first.facts == {
         name: {"on": "reopen", "age_s": 3600.0}.get(name, neutral(spec))
-        for name, spec in CATALOGUE.items()
+        for name, spec in facts_of(Subject.TICKET).items()
     }
     assert (first.facts["active"], first.facts["tags"], first.facts["due_kind"]) == (False, (), "")
 
@@ -143,14 +144,22 @@ def plain(spec: FactSpec) -> st.SearchStrategy[Any]:
         FactType.CHOICE: st.sampled_from(spec.choices or ("",)),
         FactType.TEXT: words,
         FactType.SET: st.lists(words, unique=True).map(tuple),
+        FactType.TIME: st.times().map(lambda time: f"{time:%H:%M:%S}"),
     }[spec.type]
 
 
-@given(st.fixed_dictionaries({}, optional={n: plain(spec) for n, spec in CATALOGUE.items()}))
+def of_a(subject: Subject) -> st.SearchStrategy[dict[str, Any]]:
+    """Some facts of a subject, with a trigger that makes them so."""
+    triggers = [trigger for trigger, about in TRIGGERS.items() if about is subject]
+    others = {n: plain(spec) for n, spec in facts_of(subject).items() if n != "on"}
+    return st.fixed_dictionaries({"on": st.sampled_from(triggers)}, optional=others)
+
+
+@given(st.sampled_from(Subject).flatmap(of_a))
 def test_the_facts_of_a_decision_can_be_written_into_a_test(facts: dict[str, Any]) -> None:
     found = read_facts(read(json.dumps(facts), "f"))
     assert found == facts
-    assert completed(found).keys() == CATALOGUE.keys()
+    assert typed(completed(found)).keys() == CATALOGUE.keys()
 
 
 def test_every_shipped_rule_has_an_owner_and_tests_of_both_kinds_that_pass() -> None:

@@ -115,7 +115,7 @@ policies:
         ("office: c", "office: c\noffice: c", 6, "`office` is here twice: keep one"),
         ("resolution: 4h", "resolution: 4h\n      resolution: 9h", 16, "twice: keep one"),
         ("office: c", "office: c\npolicies: []", 7, "`policies` is here twice"),
-        ("office: c", "office: " + "[" * 5000, 1, "nested too deeply"),
+        ("office: c", "office: " + "[" * 5000, 5, "nested too deeply"),
         ("office: c", "office: &o [*o]", 5, "aliases"),
         ("resolution: 4h", "resolution: " + "9" * 5000, 15, "is not a value: put it in quotes"),
         ("resolution: 4h", "resolution: 0x" + "f" * 5000, 15, "more than 300 digits"),

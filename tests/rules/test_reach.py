@@ -162,6 +162,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "step_fraction": (0.0, 0.999999, 1.0, 1.000001, 2.0),
     "tier": ("", "a", "ab", "b", "c"),
     "tags": ((), ("a",), ("ab",), ("a", "ab")),
+    "local_time": ("00:00:00", "05:59:59", "06:00:00", "12:00:00", "22:00:00", "23:59:59"),
 }
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     **{name: st.sampled_from(pool) for name, pool in POOLS.items()},
@@ -169,6 +170,12 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "step_fraction": st.sampled_from([0.999999, 1.0, 1.000001]),
     "tier": st.sampled_from(["", "a", "ab", "b"]),
     "tags": st.sampled_from(["a", "ab"]),
+    "local_time": st.sampled_from(["06:00", "22:00", "00:00"]),
+}
+OTHER_VALUES = {
+    "matches": st.sampled_from(["a", "^ab$", "b"]),
+    "exists": st.booleans(),
+    "within": st.sampled_from(["22:00-06:00", "06:00-22:00", "06:00-24:00"]),
 }
 OPS = {
     "on": ("eq", "ne", "in"),
@@ -176,8 +183,9 @@ OPS = {
     "priority": ("eq", "ne", "in"),
     "reopen_count": ("eq", "ne", "in", "lt", "le", "gt", "ge"),
     "step_fraction": ("eq", "ne", "in", "lt", "le", "gt", "ge"),
-    "tier": ("eq", "ne", "in", "contains"),
-    "tags": ("contains",),
+    "tier": ("eq", "ne", "in", "contains", "matches", "exists"),
+    "tags": ("contains", "matches", "exists"),
+    "local_time": ("eq", "ne", "in", "lt", "le", "gt", "ge", "within"),
 }
 
 
@@ -187,7 +195,9 @@ def conditions(draw: st.DrawFn, names: tuple[str, ...]) -> dict[str, Any]:
         return st.sampled_from(names).flatmap(
             lambda name: st.sampled_from(OPS[name]).flatmap(
                 lambda op: (
-                    st.lists(VALUES[name], min_size=1, max_size=3) if op == "in" else VALUES[name]
+                    st.lists(VALUES[name], min_size=1, max_size=3)
+                    if op == "in"
+                    else OTHER_VALUES.get(op, VALUES[name])
                 ).map(lambda value: {name: {op: value}})
             )
         )

@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,16 @@ import pytest
 
 import rules
 from rules.actions import CATALOGUE, NOT_BARE, ParamType
+from rules.comparisons import EXPANDED
 from rules.document import read
+from rules.imports import MOST_IMPORTS
 from rules.load import SHIPPED
-from rules.pack import Op
-from rules.parse import _OPTIONAL, _REQUIRED, LONGEST_OWNER, MOST_RULES, TRIGGERS
+from rules.pack import OncePer, Op
+from rules.pack_scope import COUNTS, MOST_TENANTS, SETTINGS
+from rules.parse import MOST_RULES, OPTIONAL_OF_PACK, REQUIRED_OF_PACK, TRIGGERS
+from rules.patterns import LONGEST_PATTERN
+from rules.rule_form import LONGEST_OWNER, OPTIONAL, REQUIRED, SWITCH
+from support.limits import Limits
 from support.relations import Relation
 
 FOLDER = Path(rules.__file__).parent
@@ -26,15 +33,29 @@ def test_the_shipped_pack_satisfies_the_schema() -> None:
 def test_the_schema_knows_the_same_events_operators_and_limits() -> None:
     parts = SCHEMA["$defs"]
     assert parts["trigger"]["enum"] == list(TRIGGERS)
-    assert set(parts["comparison"]["properties"]) == set(Op)
+    assert set(parts["comparison"]["properties"]) == {*Op, *EXPANDED}
+    assert parts["comparison"]["properties"]["matches"]["maxLength"] == LONGEST_PATTERN
     assert set(parts["condition"]["properties"]) == {"all", "any", "not", *Relation}
     assert SCHEMA["properties"]["rules"]["maxItems"] == MOST_RULES
 
 
+def test_the_schema_knows_the_same_parts_of_a_pack() -> None:
+    assert set(SCHEMA["required"]) == set(REQUIRED_OF_PACK)
+    assert set(SCHEMA["properties"]) == {*REQUIRED_OF_PACK, *OPTIONAL_OF_PACK}
+    assert SCHEMA["properties"]["imports"]["maxItems"] == MOST_IMPORTS
+    assert SCHEMA["properties"]["tenant"]["anyOf"][1]["maxItems"] == MOST_TENANTS
+    settings = SCHEMA["properties"]["settings"]["properties"]
+    assert set(settings) == set(SETTINGS) == {field.name for field in fields(Limits)}
+    assert {name: (form["minimum"], form["maximum"]) for name, form in settings.items()
+            if name in COUNTS} == {name: (1, most) for name, most in COUNTS.items()}  # fmt: skip
+
+
 def test_the_schema_knows_the_same_parts_of_a_rule() -> None:
-    rule = SCHEMA["$defs"]["rule"]
-    assert set(rule["required"]) == set(_REQUIRED)
-    assert set(rule["properties"]) == {*_REQUIRED, *_OPTIONAL}
+    assert set(SCHEMA["$defs"]["switch"]["required"]) == SWITCH
+    rule = SCHEMA["$defs"]["whole_rule"]
+    assert rule["properties"]["once_per"]["enum"] == list(OncePer)
+    assert set(rule["required"]) == set(REQUIRED)
+    assert set(rule["properties"]) == {*REQUIRED, *OPTIONAL}
     assert rule["properties"]["owner"]["maxLength"] == LONGEST_OWNER
 
 
@@ -53,6 +74,25 @@ def test_the_schema_knows_the_same_actions_and_parameters() -> None:
         for kind, params in CATALOGUE.items()
         if kind not in NOT_BARE and not any(p.required for p in params.values())
     }
+
+
+@pytest.mark.parametrize("key", ["imports", "settings"])
+def test_the_schema_takes_what_the_reader_takes(key: str) -> None:
+    pack = {
+        "name": "p",
+        "imports": ["default", "team-base.yaml"],
+        "tenant": "acme",
+        "settings": {"message_every": "1h 30m", "notifications_a_day": 3},
+        "rules": [
+            {"id": "confirm-receipt", "override": True, "enabled": False},
+            {"id": "a", "description": "d", "on": ["roster"], "cooldown": "4h", "once_per": "day",
+             "when": {"local_time": {"within": "22:00-06:00"}, "agent_team": {"exists": True}},
+             "then": [{"notify": {"to": "lead", "template": "t", "text": "{agent}"}}]},
+        ],
+    }  # fmt: skip
+    jsonschema.validate(pack, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**pack, key: 1}, SCHEMA)
 
 
 @pytest.mark.parametrize(
