@@ -54,7 +54,7 @@ class RuledDesk(Desk):
 
     def _answer(self, need: Need) -> Answer:
         if isinstance(need, EvaluateRules) and self.engine:
-            return self.engine.evaluate_now(need.facts)
+            return self.engine.judge_now(need)
         return super()._answer(need)
 
 
