@@ -148,3 +148,38 @@ def test_a_chat_moves_at_its_target_and_reaches_the_lead_at_twice(engine: Engine
     fired = [rule for decision in passed for rule in decision.fired]
     assert fired == ["step-chat-reassign", "breach", "step-chat-lead"]
     assert passed[0].state.owner == "ida"
+
+
+def test_a_wait_that_ends_without_an_owner_is_assigned_once(engine: Engine) -> None:
+    desk = _desk(engine)
+    desk.agents = {}
+    desk.take(created())
+    wait = event(
+        EventKind.WAIT,
+        MONDAY + timedelta(minutes=6),
+        KIM,
+        status=TicketStatus.WAITING_INTERNAL,
+        waiting_on=WaitingOn.TEAM,
+        follow_up_at=MONDAY + timedelta(hours=2),
+    )
+    desk.take(wait)
+    desk.agents = dict(ROOM)
+    (passed,) = desk.pass_until(MONDAY + timedelta(hours=2))
+    assert passed.fired == ("follow-up-internal", "assign-without-owner")
+    assert [r.path for r in passed.rounds] == [("follow-up-internal",)]
+    assert [a.kind for a in passed.actions] == ["resume", "notify", "notify", "assign"]
+    assert passed.state.owner == "kim"
+
+
+def test_an_untouched_urgent_ticket_is_halted_only_once_the_day_is_used_up(engine: Engine) -> None:
+    desk = _desk(engine)
+    desk.take(created(priority=Priority.URGENT))
+    passed = desk.pass_until(MONDAY + timedelta(hours=30))
+    halting = next(d for d in passed if d.state.halted is not None)
+    assert len(halting.state.notifications) == 6
+    assert halting.actions[-1].detail.startswith("lead and manager lea, max: rule step-at-target")
+    assert desk.state is not None
+    assert {str(b.metric) for b in desk.state.breaches} == {
+        "first_response",
+        "resolution",
+    }
