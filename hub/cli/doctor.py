@@ -127,7 +127,8 @@ async def _halted(endpoints: Endpoints) -> str:
         (count,) = await cursor.fetchone() or (0,)
     if not count:
         return "halted on no ticket"
-    return f"warning: halted on {count} tickets: see `flowhub ticket list --halted` of each tenant"
+    many = "1 ticket" if count == 1 else f"{count} tickets"
+    return f"warning: halted on {many}: see `flowhub ticket list --halted` of each tenant"
 
 
 async def _temporal(client: Client) -> str:
