@@ -107,6 +107,21 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["macro breach-internal"],
     ),
     (
+        "a step after five notifications",
+        {**STEP, **OWNED, "step_fraction": 1.0, "notifications_24h": 5},
+        ["escalate lead"],
+    ),
+    (
+        "a chat at its target after five notifications",
+        {**STEP, **OWNED, "step_fraction": 1.0, "channel": "chat", "notifications_24h": 5},
+        ["assign", "escalate lead"],
+    ),
+    (
+        "a breach after six notifications",
+        {"on": "deadline", "due_kind": "breach", "notifications_24h": 6, **OWNED},
+        ["record Target missed: work this ticket before queue work and tell the customer."],
+    ),
+    (
         "an internal wait past its date",
         {"on": "deadline", "due_kind": "follow_up", "status": "waiting_internal", **OWNED},
         ["resume", "notify owner follow-up", "notify lead follow-up"],

@@ -171,15 +171,22 @@ def test_a_wait_that_ends_without_an_owner_is_assigned_once(engine: Engine) -> N
     assert passed.state.owner == "kim"
 
 
-def test_an_untouched_urgent_ticket_is_halted_only_once_the_day_is_used_up(engine: Engine) -> None:
+@pytest.mark.parametrize("channel", [Channel.WEB, Channel.CHAT])
+@pytest.mark.parametrize("priority", list(Priority))
+def test_a_ticket_that_nobody_touches_stays_within_its_quota(
+    engine: Engine, channel: Channel, priority: Priority
+) -> None:
     desk = _desk(engine)
-    desk.take(created(priority=Priority.URGENT))
-    passed = desk.pass_until(MONDAY + timedelta(hours=30))
-    halting = next(d for d in passed if d.state.halted is not None)
-    assert len(halting.state.notifications) == 6
-    assert halting.actions[-1].detail.startswith("lead and manager lea, max: rule step-at-target")
-    assert desk.state is not None
-    assert {str(b.metric) for b in desk.state.breaches} == {
-        "first_response",
-        "resolution",
-    }
+    desk.take(created(priority=priority, channel=channel))
+    for minutes in (1, 3, 10, 20, 40):
+        at = MONDAY + timedelta(minutes=minutes)
+        desk.pass_until(at)
+        desk.take(event(EventKind.CUSTOMER_MESSAGE, at, CUSTOMER))
+    desk.pass_until(MONDAY + timedelta(days=20))
+    passed = desk.decisions
+    assert passed[-1].state.halted is None
+    assert max(len(d.state.notifications) for d in passed) <= 6
+    assert not [a for d in passed for a in d.actions if a.detail.startswith("quota")]
+    told = [d for d in passed if d.new_steps and "step-quiet" not in d.fired]
+    assert told
+    assert all(d.fired for d in passed if d.new_steps or d.new_breaches)
