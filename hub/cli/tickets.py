@@ -174,22 +174,32 @@ def list_(
     if as_json:
         print_json(tickets)
         return
-    print_table(
-        f"Tickets of {tenant}",
-        ("ticket", "subject", "status", "priority", "owner", "SLA", "next deadline", "automation"),
-        (
-            (
-                t.ticket_id,
-                t.subject[:60],
-                t.status,
-                t.priority,
-                t.owner or "-",
-                t.sla_state,
-                _until(t.next_deadline),
-                f"halted: {t.halted}" if t.halted else "",
-            )
-            for t in tickets
-        ),
+    shown: tuple[str, ...] = (
+        "ticket",
+        "subject",
+        "status",
+        "priority",
+        "owner",
+        "SLA",
+        "next deadline",
+    )
+    rows: list[tuple[str, ...]] = [_row(t) for t in tickets]
+    if any(t.halted for t in tickets):
+        shown = (*shown, "automation")
+        why = (f"halted: {t.halted}" if t.halted else "" for t in tickets)
+        rows = [(*row, halt) for row, halt in zip(rows, why, strict=True)]
+    print_table(f"Tickets of {tenant}", shown, rows)
+
+
+def _row(t: views.TicketView) -> tuple[str, ...]:
+    return (
+        t.ticket_id,
+        t.subject[:60],
+        t.status,
+        t.priority,
+        t.owner or "-",
+        t.sla_state,
+        _until(t.next_deadline),
     )
 
 

@@ -16,7 +16,7 @@ from activities.records import plain, state_from_json, state_to_json
 from rules.engine import Engine
 from rules.pack import OncePer, Pack
 from rules.policies_file import load_policies
-from store import chronicle, effects, ledger, views
+from store import chronicle, effects, ledger, roster, views
 from store.pool import Pool, open_pool
 from support.actions import Outside
 from support.errors import InputError
@@ -238,3 +238,24 @@ async def test_what_is_halted_is_listed_finished_or_not_and_in_no_lane(database_
         assert await bench.listed() == []
         with pytest.raises(InputError, match="one of the two"):
             await bench.listed(halted=True, lane="unassigned")
+
+
+async def test_owners_that_a_chain_exchanges_carry_what_the_last_one_left(
+    database_url: str,
+) -> None:
+    rules = (
+        rule("first", "[created]", "[assign]"),
+        rule("second", "[assign]", "[assign]", "{reassign_count: 0}"),
+    )
+    async with bench_under(database_url, pack(*rules)) as bench:
+        async with bench.pool.connection() as conn:
+            for name in ("kim", "lou"):
+                await roster.add(conn, tenant="acme", agent=roster.Agent(name, presence="online"))
+        created = await bench.create()
+        async with bench.pool.connection() as conn:
+            loads = {a.agent_id: a.load_units for a in await roster.listed(conn, tenant="acme")}
+        (entry,) = await bench.decisions()
+    assert created.glance is not None
+    assert [a["outcome"] for a in entry.actions] == ["done", "done"]
+    assert loads == {created.glance.owner: 1, ({"kim", "lou"} - {created.glance.owner}).pop(): 0}
+    assert [r["fired"] for r in entry.rounds] == [["second"], []]
