@@ -165,6 +165,7 @@ class Plain:
     fired: str
     inputs: str
     pack: str
+    related: str
     rounds: str
     state: str
     trace: str
@@ -189,6 +190,7 @@ def plain(decision: Decision) -> Plain:
         fired=_sorted(decision.fired),
         inputs=_sorted(decision.facts),
         pack=decision.pack_version,
+        related=_sorted(decision.related),
         rounds=_sorted(_dump(_ROUNDS, decision.rounds)) if decision.rounds else "[]",
         state=state_to_json(decision.state),
         trace=_sorted(_dump(_TRACE, decision.trace)),
@@ -278,6 +280,7 @@ def decision_row(
         pack_version=decision.pack_version,
         policy_version=decision.state.policy_version,
         inputs=kept.inputs,
+        related=kept.related,
         fired=kept.fired,
         trace=kept.trace,
         actions=kept.actions,

@@ -6,18 +6,22 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from store import roster
+from store import customers, lanes, roster
 from store.ledger import Claim
 from store.pool import Connection
 from support.decision import Decision
+from support.lanes import read_lanes
 from support.needs import (
     Answer,
     ClaimOwner,
     EvaluateRules,
     FindCandidates,
+    FindCustomer,
     FindPeople,
     Need,
+    ReadLanes,
     RuleVerdict,
+    Wanted,
 )
 from support.ticket import TicketState
 
@@ -25,8 +29,8 @@ from support.ticket import TicketState
 class Evaluator(Protocol):
     """The rules engine as a decision sees it."""
 
-    async def judge(self, question: EvaluateRules) -> RuleVerdict:
-        """Return what fires; RulesEngineError when that cannot be told."""
+    async def judge(self, question: EvaluateRules) -> RuleVerdict | Wanted:
+        """Return what fires, or what to fetch first; RulesEngineError when it cannot be told."""
         ...
 
 
@@ -65,6 +69,16 @@ class Surroundings:
                 )
             case FindPeople(role, team):
                 return await roster.people(self.conn, tenant=self.tenant, role=role, team=team)
+            case ReadLanes():
+                return read_lanes(await lanes.signals(self.conn, tenant=self.tenant))
+            case FindCustomer(customer_id):
+                return await customers.standing(
+                    self.conn,
+                    tenant=self.tenant,
+                    customer_id=customer_id,
+                    ticket_id=self.ticket_id,
+                    at=self.at,
+                )
             case ClaimOwner(agent_id, units, forced):
                 return await self._claim(agent_id, units, forced=forced)
 

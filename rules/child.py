@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
-from rules.compiler import Program
+from rules.program import Program
 
 START_LIMIT_S = 30.0
 """Starting registers every ruleset; a pack of 2,000 rules takes a few seconds."""
@@ -56,6 +56,7 @@ class Child:
                             "name": shard.name,
                             "definition": shard.definition,
                             "properties": shard.properties,
+                            "related": shard.related,
                         }
                         for shard in program.shards
                     ],
@@ -71,9 +72,13 @@ class Child:
         """Process id."""
         return self._process.pid
 
-    def match(self, message: Mapping[str, object]) -> list[str]:
-        """Return the engine's rules that match; ChildLostError when it must be replaced."""
-        return self._ask({"sid": f"s{next(self._sids)}", "message": message}, self._timeout_s)
+    def match(self, message: Mapping[str, object], related: Mapping[str, object]) -> list[str]:
+        """Return the engine's rules that match a ticket with the rows that are related to it.
+
+        ChildLostError when the child must be replaced.
+        """
+        request = {"sid": f"s{next(self._sids)}", "message": message, "related": related}
+        return self._ask(request, self._timeout_s)
 
     def _ask(self, request: Mapping[str, object], limit_s: float) -> list[str]:
         until = time.monotonic() + limit_s

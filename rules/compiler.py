@@ -1,21 +1,35 @@
 """Compiles a pack to rulesets of durable_rules, within what that engine can say exactly.
 
-Every rule becomes alternatives (disjunctive normal form), each a plain conjunction of comparisons
-of one property. Equal conjunctions are registered once. What the engine cannot compare (contents of
-sets, parts of texts, long lists) is computed beforehand as a property that is true or false.
+Every rule becomes alternatives (disjunctive normal form), each a conjunction of comparisons of one
+property of the ticket, and of joins with related rows. Equal conjunctions are registered once. What
+the engine cannot compare (contents of sets, parts of texts, long lists) is computed beforehand as a
+property that is true or false.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
+from math import prod
 from typing import Protocol, TypeVar
-from urllib.parse import quote
 
-from rules.facts import Typed, Value
-from rules.pack import All, Any, Condition, Not, Op, Pack, Rule, Test
-from rules.reference import passes
-from support.errors import PackError
+from rules.document import Place
+from rules.pack import All, Any, Condition, Exists, Not, Op, Pack, Rule, Test
+from rules.program import (
+    KIND,
+    Atom,
+    Conjunction,
+    Join,
+    Literal,
+    Program,
+    Same,
+    Shard,
+    Table,
+    durable_rule,
+    encoded,
+    property_of,
+)
+from support.relations import RELATED, Relation
 
 T = TypeVar("T")
 
@@ -24,13 +38,23 @@ RULES_A_RULESET = 32
 PROPERTIES_A_MESSAGE = 255
 EXPRESSIONS_A_RULE = 32
 ALTERNATIVES_A_RULE = 32
+JOINS_AN_ALTERNATIVE = 8
+"""The engine joins 16 facts."""
+ROWS_AN_ALTERNATIVE = 400
+"""Combinations of rows that one alternative can match: the engine fires for each of them."""
 SENTINEL = "always"
-"""A rule of every ruleset that every message satisfies.
+"""A rule of every ruleset that every ticket satisfies.
 
 `delete_state` reads memory that only the start of an action initialises: without one the process
 dies on messages that no rule takes. It also proves that the ruleset has looked at the message.
 """
-_RESERVED = 3  # id, sid and the sentinel's own property
+NEVER = "never"
+"""Property that nothing has: rows wait for it, so that the engine takes every one of them.
+
+A row that no rule takes cuts the evaluation short (`MessageNotHandledException`) and ends in the
+same fault of `delete_state`; a rule that fires for each row would cost three times as much.
+"""
+_RESERVED = 4  # id, sid, kind and the sentinel's own property
 
 NEGATED = {
     Op.EQ: Op.NE,
@@ -40,73 +64,36 @@ NEGATED = {
     Op.GT: Op.LE,
     Op.LE: Op.GT,
 }
-_NAMES = {Op.NE: "$neq", Op.LT: "$lt", Op.LE: "$lte", Op.GT: "$gt", Op.GE: "$gte"}
-
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """One comparison of one property of a message."""
-
-    name: str
-    op: Op
-    value: bool | int | str
-
-    @property
-    def durable(self) -> dict[str, object]:
-        """The comparison as durable_rules reads it."""
-        if self.op is Op.EQ:
-            return {self.name: self.value}
-        return {_NAMES[self.op]: {self.name: self.value}}
-
-
-Conjunction = tuple[Atom, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One ruleset: its definition by rule name, and the properties its messages need."""
-
-    name: str
-    definition: Mapping[str, object]
-    properties: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A compiled pack. `rules_of` tells which rules an engine's rule stands for."""
-
-    shards: tuple[Shard, ...]
-    rules_of: Mapping[str, tuple[str, ...]]
-    plain: frozenset[str]
-    derived: Mapping[str, Test]
-
-    def message(self, facts: Typed) -> dict[str, bool | int | str]:
-        """Return every property that some ruleset reads."""
-        found = {name: encoded(facts[name]) for name in self.plain}
-        for name, test in self.derived.items():
-            found[name] = passes(test, facts[test.fact])
-        return found
 
 
 @dataclass
 class _Draft:
-    """What compilation has found so far."""
+    """What compilation has found so far. Properties of a row are known by their relation."""
 
     derived: dict[Test, str] = field(default_factory=dict)
-    plain: set[str] = field(default_factory=set)
+    plain: dict[str, str] = field(default_factory=dict)
     rules_of: dict[Conjunction, list[str]] = field(default_factory=dict)
 
     def flag(self, test: Test) -> str:
         """Return the property that stands for `test`."""
         word = "has" if test.op is Op.CONTAINS else "in"
-        return self.derived.setdefault(test, f"{test.fact}__{word}__{len(self.derived)}")
+        name = f"{property_of(test.fact)}__{word}__{len(self.derived)}"
+        return self.derived.setdefault(test, name)
+
+    def fact(self, name: str) -> str:
+        """Return the property that holds a fact."""
+        return self.plain.setdefault(name, property_of(name))
+
+    def table(self, relation: str, used: set[str]) -> Table:
+        """Return the used properties of the rows of `relation`; of the ticket for an empty one."""
+        return Table(
+            {p: f for f, p in self.plain.items() if p in used and _relation(f) == relation},
+            {p: t for t, p in self.derived.items() if p in used and _relation(t.fact) == relation},
+        )
 
 
-def encoded(value: Value) -> bool | int | str:
-    """Return a fact as it crosses to the engine: text in ASCII without quotes or escapes."""
-    if isinstance(value, frozenset):
-        raise TypeError("a set has no single value")
-    return quote(value, safe="", errors="surrogatepass") if isinstance(value, str) else value
+def _relation(fact: str) -> str:
+    return fact.partition(".")[0] if "." in fact else ""
 
 
 def compile_pack(pack: Pack) -> Program:
@@ -119,11 +106,15 @@ def compile_pack(pack: Pack) -> Program:
     rules_of: dict[str, tuple[str, ...]] = {}
     shards = tuple(_shards(draft, rules_of))
     used = {name for shard in shards for name in shard.properties}
+    joined = {
+        relation: {n for shard in shards for n in shard.related.get(relation, ())}
+        for relation in sorted({r for shard in shards for r in shard.related})
+    }
     return Program(
         shards=shards,
         rules_of=rules_of,
-        plain=frozenset(draft.plain & used),
-        derived={name: test for test, name in draft.derived.items() if name in used},
+        ticket=draft.table("", used),
+        rows={relation: draft.table(relation, names) for relation, names in joined.items()},
     )
 
 
@@ -133,25 +124,37 @@ def _alternatives(rule: Rule, draft: _Draft, file: str) -> list[Conjunction]:
         if _count(condition, lists=lists, wanted=True) <= ALTERNATIVES_A_RULE:
             break
     else:
-        raise PackError(
-            f"{file}, line {rule.line}: rule `{rule.id}` has more than {ALTERNATIVES_A_RULE} "
-            "alternatives when its `any` are multiplied out: split it into several rules",
-            file=file,
-            line=rule.line,
+        raise Place(file, rule.line).fault(
+            f"rule `{rule.id}` has more than {ALTERNATIVES_A_RULE} alternatives when its `any` are "
+            "multiplied out: split it into several rules"
         )
-    found = [
-        tuple(sorted(set(atoms), key=lambda atom: (atom.name, atom.op, str(atom.value))))
-        for atoms in spread(condition, partial(_atoms, draft=draft, lists=lists), wanted=True)
-    ]
-    longest = max(len(conjunction) for conjunction in found)
-    if longest > EXPRESSIONS_A_RULE:
-        raise PackError(
-            f"{file}, line {rule.line}: rule `{rule.id}` compares {longest} things at once; "
-            f"the engine holds {EXPRESSIONS_A_RULE}: split it into several rules",
-            file=file,
-            line=rule.line,
-        )
+    leaf = partial(_literals, draft=draft, lists=lists)
+    found = [_sorted(literals) for literals in spread(condition, leaf, wanted=True)]
+    for conjunction in found:
+        _check(conjunction, rule, file)
     return list(dict.fromkeys(found))
+
+
+def _sorted(literals: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(sorted(set(literals), key=str))
+
+
+def _check(conjunction: Conjunction, rule: Rule, file: str) -> None:
+    """Refuse what the engine cannot hold, or could only match with endless combinations."""
+    joins = [literal for literal in conjunction if isinstance(literal, Join)]
+    compared = len(conjunction) - len(joins) + sum(1 + len(join.atoms) for join in joins)
+    if compared > EXPRESSIONS_A_RULE:
+        raise Place(file, rule.line).fault(
+            f"rule `{rule.id}` compares {compared} things at once; the engine holds "
+            f"{EXPRESSIONS_A_RULE}: split it into several rules"
+        )
+    rows = prod(RELATED[join.relation].most for join in joins if join.wanted)
+    if len(joins) > JOINS_AN_ALTERNATIVE or rows > ROWS_AN_ALTERNATIVE:
+        names = ", ".join(dict.fromkeys(join.relation for join in joins))
+        raise Place(file, rule.line).fault(
+            f"rule `{rule.id}` joins too much at once ({names}: {len(joins)} conditions, up to "
+            f"{rows} combinations): ask each relation once, or split it into several rules"
+        )
 
 
 def _count(condition: Condition, *, lists: bool, wanted: bool) -> int:
@@ -162,14 +165,12 @@ def _count(condition: Condition, *, lists: bool, wanted: bool) -> int:
         case Test():
             many = condition.op is Op.IN and wanted and _spreads(condition, lists=lists)
             return len(condition.values) if many else 1
+        case Exists(_, part):
+            # What must not be there is one alternative, but each of its own becomes a pattern.
+            return _count(part, lists=lists, wanted=True)
         case All(parts) | Any(parts):
             counts = [_count(part, lists=lists, wanted=wanted) for part in parts]
-            if isinstance(condition, Any) is wanted:
-                return sum(counts)
-            total = 1
-            for count in counts:
-                total *= count
-            return total
+            return sum(counts) if isinstance(condition, Any) is wanted else prod(counts)
 
 
 def _spreads(test: Test, *, lists: bool) -> bool:
@@ -178,9 +179,9 @@ def _spreads(test: Test, *, lists: bool) -> bool:
 
 
 class Leaf(Protocol[T]):
-    """Returns the alternatives under which one comparison comes out as `wanted`."""
+    """Returns the alternatives under which one comparison or join comes out as `wanted`."""
 
-    def __call__(self, test: Test, *, wanted: bool) -> list[tuple[T, ...]]:
+    def __call__(self, leaf: Test | Exists, *, wanted: bool) -> list[tuple[T, ...]]:
         """Return them, each a conjunction."""
 
 
@@ -189,7 +190,7 @@ def spread(condition: Condition, leaf: Leaf[T], *, wanted: bool) -> list[tuple[T
     match condition:
         case Not(part):
             return spread(part, leaf, wanted=not wanted)
-        case Test():
+        case Test() | Exists():
             return leaf(condition, wanted=wanted)
         case All(parts) | Any(parts):
             each = [spread(part, leaf, wanted=wanted) for part in parts]
@@ -198,46 +199,112 @@ def spread(condition: Condition, leaf: Leaf[T], *, wanted: bool) -> list[tuple[T
             return [tuple(atom for atoms in row for atom in atoms) for row in product(*each)]
 
 
+def _literals(
+    leaf: Test | Exists, *, draft: _Draft, lists: bool, wanted: bool
+) -> list[tuple[Literal, ...]]:
+    if isinstance(leaf, Test):
+        return [tuple(atoms) for atoms in _atoms(leaf, draft=draft, lists=lists, wanted=wanted)]
+    inner = partial(_row_atoms, draft=draft, lists=lists)
+    joins = [
+        Join(leaf.relation, _sorted(atoms), wanted)
+        for atoms in spread(leaf.part, inner, wanted=True)
+    ]
+    return [(join,) for join in joins] if wanted else [tuple(joins)]
+
+
+def _row_atoms(
+    leaf: Test | Exists, *, draft: _Draft, lists: bool, wanted: bool
+) -> list[tuple[Atom, ...]]:
+    if isinstance(leaf, Exists):
+        raise TypeError("a relation is asked of the ticket, not of another relation")
+    return _atoms(leaf, draft=draft, lists=lists, wanted=wanted)
+
+
 def _atoms(test: Test, *, draft: _Draft, lists: bool, wanted: bool) -> list[tuple[Atom, ...]]:
     if test.op is Op.CONTAINS or (test.op is Op.IN and not _spreads(test, lists=lists)):
         return [(Atom(draft.flag(test), Op.EQ, wanted),)]
-    draft.plain.add(test.fact)
+    name = draft.fact(test.fact)
+    if test.op is Op.SAME_AS:
+        same = Same(draft.fact(str(test.values[0])))
+        return [(Atom(name, Op.EQ if wanted else Op.NE, same),)]
     if test.op is Op.IN:
         op = Op.EQ if wanted else Op.NE
-        each = tuple(Atom(test.fact, op, encoded(value)) for value in test.values)
+        each = tuple(Atom(name, op, encoded(value)) for value in test.values)
         return [(atom,) for atom in each] if wanted else [each]
     op, value = test.op if wanted else NEGATED[test.op], encoded(test.values[0])
     if isinstance(value, bool) and op is Op.NE:
         op, value = Op.EQ, not value
-    return [(Atom(test.fact, op, value),)]
+    return [(Atom(name, op, value),)]
+
+
+@dataclass
+class _Batch:
+    """Conjunctions of one ruleset, and the properties that they read."""
+
+    joining: bool
+    conjunctions: list[Conjunction] = field(default_factory=list)
+    ticket: set[str] = field(default_factory=set)
+    rows: dict[str, set[str]] = field(default_factory=dict)
+
+    def takes(self, conjunction: Conjunction) -> bool:
+        """Whether there is room for it within the limits of the engine."""
+        if not self.conjunctions:
+            return True
+        more = self.ticket | _ticket_names(conjunction)
+        return (
+            len(self.conjunctions) < RULES_A_RULESET - 1 - len(Relation)
+            and len(more) + _RESERVED <= PROPERTIES_A_MESSAGE
+        )
+
+    def add(self, conjunction: Conjunction) -> None:
+        """Take it in."""
+        self.conjunctions.append(conjunction)
+        self.ticket |= _ticket_names(conjunction)
+        for join in conjunction:
+            if isinstance(join, Join):
+                self.rows.setdefault(join.relation, set()).update(a.name for a in join.atoms)
+
+
+def _ticket_names(conjunction: Conjunction) -> set[str]:
+    """Return the properties of the ticket that it reads, also in comparisons with rows."""
+    found = set()
+    for literal in conjunction:
+        if isinstance(literal, Atom):
+            found.add(literal.name)
+        else:
+            found |= {atom.value.name for atom in literal.atoms if isinstance(atom.value, Same)}
+    return found
 
 
 def _shards(draft: _Draft, rules_of: dict[str, tuple[str, ...]]) -> Iterator[Shard]:
-    batch: list[Conjunction] = []
-    names: set[str] = set()
-    number = 0
+    """Yield the rulesets; those that join apart, because rows cost time in every rule."""
+    batches: list[_Batch] = []
+    current: dict[bool, _Batch] = {}
     for conjunction in draft.rules_of:
-        more = names | {atom.name for atom in conjunction}
-        full = len(batch) == RULES_A_RULESET - 1
-        if batch and (full or len(more) + _RESERVED > PROPERTIES_A_MESSAGE):
-            yield _shard(number, batch, names, draft, rules_of)
-            number, batch, more = number + 1, [], {atom.name for atom in conjunction}
-        batch.append(conjunction)
-        names = more
-    if batch:
-        yield _shard(number, batch, names, draft, rules_of)
+        joining = any(isinstance(literal, Join) for literal in conjunction)
+        batch = current.get(joining)
+        if batch is None or not batch.takes(conjunction):
+            batch = current[joining] = _Batch(joining)
+            batches.append(batch)
+        batch.add(conjunction)
+    for number, batch in enumerate(batches):
+        yield _shard(number, batch, draft, rules_of)
 
 
 def _shard(
-    number: int,
-    batch: list[Conjunction],
-    names: set[str],
-    draft: _Draft,
-    rules_of: dict[str, tuple[str, ...]],
+    number: int, batch: _Batch, draft: _Draft, rules_of: dict[str, tuple[str, ...]]
 ) -> Shard:
     definition: dict[str, object] = {SENTINEL: {"all": [{"m": {SENTINEL: True}}]}}
-    for index, conjunction in enumerate(batch):
+    for relation in batch.rows:
+        waiting = [{"m": {KIND: str(relation)}}, {"n": {NEVER: True}}]
+        definition[f"{NEVER}_{relation}"] = {"all": waiting}
+    for index, conjunction in enumerate(batch.conjunctions):
         name = f"r{number}_{index}"
         rules_of[name] = tuple(draft.rules_of[conjunction])
-        definition[name] = {"all": [{"m": {"$and": [atom.durable for atom in conjunction]}}]}
-    return Shard(f"shard{number}", definition, tuple(sorted(names)))
+        definition[name] = durable_rule(conjunction, joining=batch.joining)
+    return Shard(
+        name=f"shard{number}",
+        definition=definition,
+        properties=tuple(sorted(batch.ticket)),
+        related={str(relation): tuple(sorted(names)) for relation, names in batch.rows.items()},
+    )

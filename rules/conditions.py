@@ -1,13 +1,18 @@
 """Reads the `when` of a rule: every fact, operator and value is checked against the catalogue."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from rules.document import Node, suggest
-from rules.facts import ORDERED
-from rules.pack import All, Any, Condition, Not, Op, Test
+from rules.facts import ORDERED, Spec
+from rules.pack import All, Any, Condition, Exists, Not, Op, Test
 from rules.values import read_value
-from support.situation import CATALOGUE, FactSpec, FactType
+from support.relations import RELATED, RelatedFact, Relation
+from support.situation import CATALOGUE, FactType
 
 DEEPEST = 12
 _WORDS = ("all", "any", "not")
+_RELATIONS = tuple(str(relation) for relation in Relation)
 _EQUAL = frozenset({Op.EQ, Op.NE, Op.IN})
 _ORDER = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
 
@@ -23,29 +28,52 @@ def ops_of(kind: FactType) -> frozenset[Op]:
     return _EQUAL | _ORDER if kind in ORDERED else _EQUAL
 
 
-def read_condition(node: Node, depth: int = 0) -> Condition:
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Of what a condition asks facts: the ticket, or the rows of one relation."""
+
+    facts: Mapping[str, Spec]
+    relation: Relation | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that may be asked here."""
+        return (*self.facts, *_WORDS, *(() if self.relation else _RELATIONS))
+
+
+_TICKET = _Scope(CATALOGUE)
+
+
+def read_condition(node: Node) -> Condition:
     """Return the condition of a mapping; several keys are all to be true."""
+    return _condition(node, _TICKET, 0)
+
+
+def _condition(node: Node, scope: _Scope, depth: int) -> Condition:
     if depth > DEEPEST:
         raise node.place.fault(f"conditions are nested more than {DEEPEST} deep: split the rule")
     form = node.mapping("a condition")
     if not form:
         raise node.place.fault("an empty condition says nothing: leave it out")
-    parts = tuple(_part(key, value, depth) for key, value in form.items())
+    parts = tuple(_part(key, value, scope, depth) for key, value in form.items())
     return parts[0] if len(parts) == 1 else All(parts)
 
 
-def _part(key: str, node: Node, depth: int) -> Condition:
+def _part(key: str, node: Node, scope: _Scope, depth: int) -> Condition:
     if key == "not":
-        return Not(read_condition(node, depth + 1))
+        return Not(_condition(node, scope, depth + 1))
     if key in _WORDS:
         items = node.items(f"`{key}`")
         if not items:
             raise node.place.fault(f"`{key}` is empty: name at least one condition")
-        parts = tuple(read_condition(item, depth + 1) for item in items)
+        parts = tuple(_condition(item, scope, depth + 1) for item in items)
         return All(parts) if key == "all" else Any(parts)
-    spec = CATALOGUE.get(key)
+    if scope.relation is None and key in _RELATIONS:
+        return _related(Relation(key), node, depth)
+    spec = scope.facts.get(key)
     if spec is None:
-        raise node.place.fault(f"there is no fact `{key}`{suggest(key, [*CATALOGUE, *_WORDS])}")
+        of = f" of {scope.relation}" if scope.relation else ""
+        raise node.place.fault(f"there is no fact `{key}`{of}{suggest(key, scope.words)}")
     if not isinstance(node.value, dict):
         shorthand = Op.CONTAINS if spec.type is FactType.SET else Op.EQ
         return _test(spec, shorthand, node)
@@ -55,22 +83,58 @@ def _part(key: str, node: Node, depth: int) -> Condition:
     return tests[0] if len(tests) == 1 else All(tests)
 
 
-def _op(spec: FactSpec, word: str, node: Node) -> Op:
+def _related(relation: Relation, node: Node, depth: int) -> Condition:
+    """Return what a relation is asked: some row such that, or whether there is one at all."""
+    form = node.mapping(f"`{relation}`")
+    if set(form) == {"exists"}:
+        if not isinstance(wanted := form["exists"].value, bool):
+            raise form["exists"].place.fault("`exists` must be true or false")
+        some = Exists(relation, All(()))
+        return some if wanted else Not(some)
+    scope = _Scope(RELATED[relation].facts, relation)
+    return Exists(relation, _condition(node, scope, depth + 1))
+
+
+def _op(spec: Spec, word: str, node: Node) -> Op:
+    possible = ops_of(spec.type) | ({Op.SAME_AS} if _joins(spec) else set())
     if word not in tuple(Op):
-        raise node.place.fault(f"there is no operator `{word}`{suggest(word, ops_of(spec.type))}")
+        raise node.place.fault(f"there is no operator `{word}`{suggest(word, possible)}")
     op = Op(word)
-    if op not in ops_of(spec.type):
+    if op not in possible:
         raise node.place.fault(
             f"`{spec.name}` is a {spec.type}, which `{word}` cannot compare; "
-            f"possible: {', '.join(sorted(ops_of(spec.type)))}"
+            f"possible: {', '.join(sorted(possible))}"
         )
     return op
 
 
-def _test(spec: FactSpec, op: Op, node: Node) -> Test:
+def _joins(spec: Spec) -> bool:
+    """Whether it can be compared with a fact of the ticket."""
+    return isinstance(spec, RelatedFact) and spec.type is not FactType.SET
+
+
+def _test(spec: Spec, op: Op, node: Node) -> Test:
+    if op is Op.SAME_AS:
+        return Test(spec.name, op, (_of_ticket(spec, node),))
     if op is not Op.IN:
         return Test(spec.name, op, (read_value(spec, node),))
     items = node.items(f"`in` of `{spec.name}`")
     if not items:
         raise node.place.fault(f"`in` of `{spec.name}` is empty, so it can never be true")
     return Test(spec.name, op, tuple(dict.fromkeys(read_value(spec, item) for item in items)))
+
+
+def _of_ticket(spec: Spec, node: Node) -> str:
+    """Return the ticket's fact that `same_as` names; it must be comparable."""
+    name = node.word(f"`same_as` of `{spec.name}`")
+    comparable = [n for n, s in CATALOGUE.items() if _family(s.type) == _family(spec.type)]
+    if name not in comparable:
+        raise node.place.fault(
+            f"`{spec.name}` is a {spec.type}, which `{name}` of the ticket cannot be the same as"
+            f"{suggest(name, comparable)}"
+        )
+    return name
+
+
+def _family(kind: FactType) -> FactType:
+    return FactType.TEXT if kind is FactType.CHOICE else kind

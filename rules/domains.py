@@ -8,10 +8,10 @@ nothing is promised.
 from dataclasses import dataclass, replace
 
 from rules.compiler import NEGATED
-from rules.facts import Value
+from rules.facts import Value, spec_of
 from rules.pack import Op, Test
 from rules.reference import passes
-from support.situation import CATALOGUE, FactType
+from support.situation import FactType
 
 _FURTHEST = 2**62
 """Beyond every number that a fact or a pack can hold."""
@@ -118,7 +118,7 @@ class Domain:
 
 def domain_of(fact: str) -> Domain:
     """Return everything that a fact of the catalogue can be."""
-    spec = CATALOGUE[fact]
+    spec = spec_of(fact)
     if spec.type is FactType.FLAG:
         return Domain(frozenset({True, False}))
     if spec.choices:

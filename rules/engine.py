@@ -8,21 +8,22 @@ here.
 import asyncio
 import threading
 from collections.abc import Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import logs
 from rules.child import Child, ChildLostError
 from rules.compiler import compile_pack
-from rules.facts import typed
+from rules.facts import typed, typed_rows
 from rules.pack import Pack
-from rules.reference import examine
+from rules.reference import examine, unknown
 from rules.verdict import verdict_of
 from support.errors import RulesEngineError
-from support.needs import EvaluateRules, Fact, RuleVerdict
+from support.needs import EvaluateRules, Fact, Row, RuleVerdict, Wanted
 
 _log = logs.get(__name__)
 ATTEMPTS = 2
+_NOTHING: Mapping[str, tuple[Row, ...]] = MappingProxyType({})
 
 
 class Engine:
@@ -70,25 +71,40 @@ class Engine:
                 self._child.close()
                 self._child = None
 
-    async def judge(self, question: EvaluateRules) -> RuleVerdict:
-        """Return what fires, without blocking the event loop."""
+    async def judge(self, question: EvaluateRules) -> RuleVerdict | Wanted:
+        """Return what fires, or what must be fetched first, without blocking the event loop."""
         return await asyncio.to_thread(self.judge_now, question)
 
-    def evaluate_now(self, facts: Mapping[str, Fact]) -> RuleVerdict:
-        """Return what fires on `facts` of a ticket that remembers nothing."""
-        return self.judge_now(EvaluateRules(facts))
+    def evaluate_now(
+        self, facts: Mapping[str, Fact], related: Mapping[str, tuple[Row, ...]] = _NOTHING
+    ) -> RuleVerdict:
+        """Return what fires on `facts` of a ticket that remembers nothing.
 
-    def judge_now(self, question: EvaluateRules) -> RuleVerdict:
-        """Return what fires; RulesEngineError when a fresh engine fails too."""
-        values = typed(question.facts)
-        findings = examine(self.pack, values)
+        Where a relation is left out, it has no rows.
+        """
+        rows = {**dict.fromkeys(self._program.rows, ()), **related}
+        verdict = self.judge_now(EvaluateRules(facts, related=rows))
+        if isinstance(verdict, Wanted):
+            raise RulesEngineError(f"relations are missing: {', '.join(verdict.relations)}")
+        return verdict
+
+    def judge_now(self, question: EvaluateRules) -> RuleVerdict | Wanted:
+        """Return what fires, or what must be fetched first to tell.
+
+        RulesEngineError when a fresh engine fails too.
+        """
+        values, rows = typed(question.facts), typed_rows(question.related)
+        missing = unknown(self.pack, values, rows)
+        if missing:
+            return Wanted(missing)
+        findings = examine(self.pack, values, rows)
         expected = {finding.rule_id for finding in findings if finding.matched}
-        message = self._program.message(values)
+        message, related = self._program.message(values), self._program.related(rows)
         reason = ""
         with self._lock:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    matched = self._match(message)
+                    matched = self._match(message, related)
                 except ChildLostError as error:
                     reason = str(error)
                 else:
@@ -112,8 +128,8 @@ class Engine:
             version=self.pack.version,
         )
 
-    def _match(self, message: Mapping[str, object]) -> set[str]:
-        names = self._running().match(message)
+    def _match(self, message: Mapping[str, object], related: Mapping[str, object]) -> set[str]:
+        names = self._running().match(message, related)
         return {rule for name in names for rule in self._program.rules_of[name]}
 
     def _running(self) -> Child:

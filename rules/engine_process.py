@@ -3,8 +3,9 @@
 It can be killed at any instant, and ends by itself when its parent does: at the end of its input,
 or when one request takes longer than the limit it was given (SIGALRM ends even a loop in C).
 
-First line in:  {"limit_s": 4.0, "shards": [{"name", "definition", "properties"}]}
-Then, each:     {"sid": "1", "message": {...}}      Answer: {"fired": [...]} or {"error": "..."}
+First line in:  {"limit_s": 4.0, "shards": [{"name", "definition", "properties", "related"}]}
+Then, each:     {"sid": "1", "message": {...}, "related": {"lanes": [{...}]}}
+Answer:         {"fired": [...]} or {"error": "..."}
 """
 
 import json
@@ -16,6 +17,8 @@ from typing import Any, BinaryIO
 from durable import engine as durable
 
 SENTINEL = "always"
+KIND = "kind"
+TICKET = "t"
 
 
 class _Host(durable.Host):  # type: ignore[misc]  # the package ships no types
@@ -29,7 +32,7 @@ class Matcher:
     def __init__(self, shards: list[dict[str, Any]]) -> None:
         self._fired: set[str] = set()
         self._host = _Host()
-        self._shards = [(s["name"], s["properties"]) for s in shards]
+        self._shards = [(s["name"], s["properties"], s["related"]) for s in shards]
         for shard in shards:
             # The package empties the definitions it is given, so it gets its own.
             definition = {
@@ -44,15 +47,20 @@ class Matcher:
 
         return run
 
-    def match(self, sid: str, message: dict[str, Any]) -> list[str]:
+    def match(
+        self, sid: str, message: dict[str, Any], related: dict[str, list[dict[str, Any]]]
+    ) -> list[str]:
         """Return the names of the rules that match; RuntimeError when the engine failed."""
         matched: set[str] = set()
-        for name, properties in self._shards:
+        for name, properties, relations in self._shards:
             self._fired.clear()
             fact = {key: message[key] for key in properties}
             fact |= {"id": "f", "sid": sid, SENTINEL: True}
             try:
-                state = self._host.assert_fact(name, fact)
+                if relations:
+                    state = self._join(name, fact, relations, related)
+                else:
+                    state = self._host.assert_fact(name, fact)
             except durable.MessageNotHandledException:
                 state = {}
             finally:
@@ -64,6 +72,22 @@ class Matcher:
             matched |= self._fired
         matched.discard(SENTINEL)
         return sorted(matched)
+
+    def _join(
+        self,
+        name: str,
+        fact: dict[str, Any],
+        relations: dict[str, list[str]],
+        related: dict[str, list[dict[str, Any]]],
+    ) -> object:
+        """Assert the rows and then the ticket: that there is no row is told rightly only so."""
+        facts = []
+        for relation, properties in relations.items():
+            for number, row in enumerate(related[relation]):
+                known = {key: row[key] for key in properties}
+                known |= {"id": f"{relation}{number}", "sid": fact["sid"], KIND: relation}
+                facts.append(known)
+        return self._host.assert_facts(name, [*facts, {**fact, KIND: TICKET}])
 
 
 def _answer(out: BinaryIO, answer: dict[str, Any]) -> None:
@@ -84,7 +108,8 @@ def serve(source: BinaryIO, out: BinaryIO) -> None:
         signal.setitimer(signal.ITIMER_REAL, setup["limit_s"])
         request = json.loads(line)
         try:
-            answer: dict[str, Any] = {"fired": matcher.match(request["sid"], request["message"])}
+            fired = matcher.match(request["sid"], request["message"], request["related"])
+            answer: dict[str, Any] = {"fired": fired}
         except Exception as error:  # noqa: BLE001  # the package raises bare Exception
             answer = {"error": f"{error}"}
         signal.setitimer(signal.ITIMER_REAL, 0)

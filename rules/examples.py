@@ -7,8 +7,8 @@ from typing import Protocol
 from rules.actions import Names, read_actions
 from rules.document import Node, only
 from rules.pack import Example, Pack
-from rules.values import completed, read_facts
-from support.needs import Fact, RuleAction, RuleVerdict
+from rules.values import completed, read_situation
+from support.needs import Fact, Row, RuleAction, RuleVerdict
 
 _KEYS = ("facts", "then")
 
@@ -16,8 +16,10 @@ _KEYS = ("facts", "then")
 class Evaluator(Protocol):
     """What decides the facts of a test; `rules.engine.Engine` is one."""
 
-    def evaluate_now(self, facts: Mapping[str, Fact]) -> RuleVerdict:
-        """Return what fires on `facts`."""
+    def evaluate_now(
+        self, facts: Mapping[str, Fact], related: Mapping[str, tuple[Row, ...]]
+    ) -> RuleVerdict:
+        """Return what fires on `facts`, beside these rows of relations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +45,21 @@ def _example(node: Node, rule_id: str, on: str, names: Names) -> Example:
     for key in _KEYS:
         if key not in form:
             raise node.place.fault(f"the test has no `{key}`")
-    given = read_facts(form["facts"])
+    given, related = read_situation(form["facts"])
     nothing = not form["then"].items("`then`")
     return Example(
         facts=completed({"on": on, **given}),
-        given=tuple(given),
+        given=(*given, *related),
         then=() if nothing else read_actions(form["then"], rule_id, names),
         line=node.place.line,
+        related=related,
     )
 
 
 def run_examples(pack: Pack, engine: Evaluator) -> tuple[Outcome, ...]:
     """Return what comes of every test of the pack, each decided with all of its rules."""
     return tuple(
-        _outcome(rule.id, example, engine.evaluate_now(example.facts))
+        _outcome(rule.id, example, engine.evaluate_now(example.facts, example.related))
         for rule in pack.rules
         for example in rule.tests
     )

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from support.duration import show_duration
 from support.errors import RulesEngineError
-from support.needs import Fact
+from support.needs import Fact, Row
+from support.relations import QUALIFIED, RELATED, RelatedFact, Relation, RelationSpec
 from support.situation import CATALOGUE, FactSpec, FactType
 
 MILLION = 1_000_000
@@ -19,6 +20,9 @@ LARGEST = 2**53
 
 Value = bool | int | str | frozenset[str]
 Typed = Mapping[str, Value]
+TypedRows = Mapping[str, tuple[Typed, ...]]
+"""Rows of each relation that was fetched, by qualified names."""
+Spec = FactSpec | RelatedFact
 
 SCALED = frozenset({FactType.NUMBER, FactType.DURATION})
 ORDERED = SCALED | {FactType.COUNT}
@@ -40,7 +44,29 @@ def typed(facts: Mapping[str, Fact]) -> dict[str, Value]:
     return {name: _value(spec, facts[name]) for name, spec in CATALOGUE.items()}
 
 
-def _value(spec: FactSpec, fact: Fact) -> Value:
+def spec_of(fact: str) -> Spec:
+    """Return the entry of a fact, of the ticket or (by its qualified name) of what is related."""
+    return CATALOGUE[fact] if fact in CATALOGUE else QUALIFIED[fact]
+
+
+def typed_rows(related: Mapping[str, tuple[Row, ...]]) -> TypedRows:
+    """Return the rows of every relation as they are compared; RulesEngineError as in `typed`."""
+    return {name: _rows(RELATED[Relation(name)], name, rows) for name, rows in related.items()}
+
+
+def _rows(spec: RelationSpec, name: str, rows: tuple[Row, ...]) -> tuple[Typed, ...]:
+    if len(rows) > spec.most:
+        raise RulesEngineError(f"{name} has {len(rows)} rows, and {spec.most} is the most")
+    wrong = next((row for row in rows if row.keys() != spec.facts.keys()), None)
+    if wrong is not None:
+        names = ", ".join(sorted(wrong.keys() ^ spec.facts.keys()))
+        raise RulesEngineError(f"facts of {name} are missing or unknown: {names}")
+    return tuple(
+        {fact.name: _value(fact, row[short]) for short, fact in spec.facts.items()} for row in rows
+    )
+
+
+def _value(spec: Spec, fact: Fact) -> Value:
     value = convert(spec.type, fact)
     if value is None:
         raise RulesEngineError(
@@ -79,7 +105,7 @@ def _names(raw: object) -> frozenset[str] | None:
 
 def show(fact: str, value: Value) -> str:
     """Write a value for a person, in the unit of its fact."""
-    kind = CATALOGUE[fact].type
+    kind = spec_of(fact).type
     if isinstance(value, frozenset):
         return ", ".join(sorted(value)) or "empty"
     if isinstance(value, bool):

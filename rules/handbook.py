@@ -7,6 +7,7 @@ from rules.pack import Op, Pack, Rule
 from rules.values import EXAMPLES, neutral
 from rules.words import action_in_words, condition_in_words
 from support.needs import RuleAction
+from support.relations import RELATED, Relation
 from support.situation import CATALOGUE, FactType
 
 PACK_COMMAND = ".venv/bin/flowhub rules list rules/packs/default.yaml --markdown"
@@ -19,6 +20,10 @@ _PACK_NOTE = (
 _FACTS_NOTE = (
     "What the conditions of rules can ask. Made from `support/situation.py` by "
     "`flowhub rules facts --markdown`: change the catalogue, not this page."
+)
+_RELATED_NOTE = (
+    "What a condition can ask beside the ticket: it is true where some row satisfies all that is "
+    "asked of it. `same_as` compares a fact of the row with one of the ticket."
 )
 _NEUTRAL_NOTE = (
     "Left out of a test, or of the file of `flowhub rules explain`, a fact has its neutral value."
@@ -55,10 +60,26 @@ def facts_page() -> str:
                     for s in CATALOGUE.values()
                 ),
             ),
+            "## Related things",
+            _RELATED_NOTE,
+            *(block for relation in Relation for block in _relation(relation)),
             "## Types",
             _NEUTRAL_NOTE,
             _table(("type", "written as", "compared by", "neutral"), map(_type, FactType)),
         )
+    )
+
+
+def _relation(relation: Relation) -> Iterator[str]:
+    spec = RELATED[relation]
+    yield f"### `{relation}`"
+    yield f"{spec.meaning[0].upper()}{spec.meaning[1:]}; at most {spec.most}."
+    yield _table(
+        ("fact", "type", "unit", "meaning", "choices"),
+        (
+            (_code(fact.name), fact.type, fact.unit, _text(fact.meaning), _choices(fact.choices))
+            for fact in spec.facts.values()
+        ),
     )
 
 

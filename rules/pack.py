@@ -1,14 +1,16 @@
 """A rule pack as frozen data: what `rules.parse` makes of YAML and everything else reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from rules.facts import Value
 from rules.macros import MacroBook
 from support.limits import USUAL, Limits
-from support.needs import Fact, RuleAction
+from support.needs import Fact, Row, RuleAction
+from support.relations import Relation
 
 
 class Op(StrEnum):
@@ -22,11 +24,15 @@ class Op(StrEnum):
     GE = "ge"
     IN = "in"
     CONTAINS = "contains"
+    SAME_AS = "same_as"
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One comparison of one fact; only `in` has more or fewer than one value."""
+    """One comparison of one fact; only `in` has more or fewer than one value.
+
+    The value of `same_as` is the name of a fact of the ticket.
+    """
 
     fact: str
     op: Op
@@ -56,7 +62,15 @@ class Not:
     part: "Condition"
 
 
-Condition = Test | All | Any | Not
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """True when some row of the relation satisfies its part."""
+
+    relation: Relation
+    part: "Condition"
+
+
+Condition = Test | All | Any | Not | Exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,20 @@ class Example:
     given: tuple[str, ...]
     then: tuple[RuleAction, ...]
     line: int
+    related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+
+
+def relations_of(condition: Condition) -> frozenset[Relation]:
+    """Return the relations that a condition asks."""
+    match condition:
+        case Test():
+            return frozenset()
+        case Not(part):
+            return relations_of(part)
+        case Exists(relation):
+            return frozenset({relation})
+        case All(parts) | Any(parts):
+            return frozenset().union(*map(relations_of, parts))
 
 
 class OncePer(StrEnum):
@@ -104,7 +132,7 @@ class Rule:
     once_per: OncePer | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pack:
     """Rules with the macros they use.
 
@@ -119,7 +147,12 @@ class Pack:
     macros: MacroBook
     limits: Limits = USUAL
 
-    @property
+    @cached_property
+    def joining(self) -> tuple[Rule, ...]:
+        """Enabled rules that ask of more than the ticket."""
+        return tuple(rule for rule in self.rules if rule.enabled and relations_of(rule.when))
+
+    @cached_property
     def listens(self) -> frozenset[str]:
         """Triggers that some enabled rule is for."""
         return frozenset(trigger for rule in self.rules if rule.enabled for trigger in rule.on)

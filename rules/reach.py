@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from rules.compiler import spread
 from rules.document import Place
 from rules.domains import Domain, domain_of
-from rules.pack import All, Op, Pack, Rule, Test
+from rules.pack import All, Exists, Op, Pack, Rule, Test
 from rules.reference import in_words
+from rules.words import condition_in_words
 
 MOST_WORK = 2_000_000
 """What comparing the alternatives of one pack may cost (about a microsecond each); rules beyond
 that are let through."""
 LONGEST_REASON = 300
 
-Literal = tuple[Test, bool]
+Literal = tuple[Test | Exists, bool]
 Box = Mapping[str, Domain]
 
 
@@ -60,8 +61,9 @@ def _boxes(rule: Rule, pack: Pack) -> list[Box]:
     alternatives = _alternatives(rule)
     for literals in alternatives:
         box: dict[str, Domain] = {}
-        for test, wanted in literals:
-            box[test.fact] = box.get(test.fact, domain_of(test.fact)).narrowed(test, wanted=wanted)
+        for leaf, wanted in literals:
+            test = _as_test(leaf, rule, pack)
+            box[test.fact] = box.get(test.fact, _domain(leaf)).narrowed(test, wanted=wanted)
         broken = next((fact for fact, domain in box.items() if domain.empty), None)
         if broken is None:
             found.append(box)
@@ -77,17 +79,53 @@ def _boxes(rule: Rule, pack: Pack) -> list[Box]:
     return found
 
 
+def _as_test(leaf: Test | Exists, rule: Rule, pack: Pack) -> Test:
+    """Return a join as a comparison of a fact of its own: there are such rows, or there are not."""
+    if isinstance(leaf, Test):
+        return leaf
+    _refuse_impossible_rows(leaf, rule, pack)
+    return Test(condition_in_words(leaf), Op.EQ, (True,))
+
+
+def _domain(leaf: Test | Exists) -> Domain:
+    return domain_of(leaf.fact) if isinstance(leaf, Test) else Domain(frozenset({True, False}))
+
+
+def _refuse_impossible_rows(exists: Exists, rule: Rule, pack: Pack) -> None:
+    """Raise PackError where no row could ever satisfy what is asked of it."""
+    reason = ""
+    for literals in spread(exists.part, _literal, wanted=True):
+        box: dict[str, Domain] = {}
+        for test, wanted in literals:
+            if isinstance(test, Test) and test.op is not Op.SAME_AS:
+                known = box.get(test.fact, domain_of(test.fact))
+                box[test.fact] = known.narrowed(test, wanted=wanted)
+        broken = next((fact for fact, domain in box.items() if domain.empty), None)
+        if broken is None:
+            return
+        reason = reason or _contradiction(broken, literals)
+    raise Place(pack.file, rule.line).fault(
+        f"rule `{rule.id}`: no row of {exists.relation} can ever be like that; {reason}"
+    )
+
+
 def _alternatives(rule: Rule) -> list[tuple[Literal, ...]]:
     condition = All((Test("on", Op.IN, rule.on), rule.when))
     return spread(condition, _literal, wanted=True)
 
 
-def _literal(test: Test, *, wanted: bool) -> list[tuple[Literal, ...]]:
-    return [((test, wanted),)]
+def _literal(leaf: Test | Exists, *, wanted: bool) -> list[tuple[Literal, ...]]:
+    return [((leaf, wanted),)]
 
 
 def _contradiction(fact: str, literals: tuple[Literal, ...]) -> str:
-    asked = [in_words(test, held=wanted) for test, wanted in literals if test.fact == fact]
+    asked = [
+        in_words(test, held=wanted)
+        for test, wanted in literals
+        if isinstance(test, Test) and test.fact == fact
+    ]
+    if not asked:
+        return f"{fact} would have to be and not to be"
     said = " and ".join(dict.fromkeys(asked))
     shown = said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}..."
     return f"`{fact}` would have to be {shown}"

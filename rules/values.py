@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from rules.document import Node, suggest
-from rules.facts import SCALED, Value, convert
+from rules.facts import SCALED, Spec, Value, convert
 from support.duration import parse_duration
 from support.errors import InputError
-from support.needs import Fact
-from support.situation import CATALOGUE, FactSpec, FactType
+from support.needs import Fact, Row
+from support.relations import RELATED, Relation, RelationSpec
+from support.situation import CATALOGUE, FactType
 
 EXAMPLES = {
     FactType.FLAG: "true or false",
@@ -29,7 +30,7 @@ _NEUTRAL: Mapping[FactType, Fact] = {
 }
 
 
-def neutral(spec: FactSpec) -> Fact:
+def neutral(spec: Spec) -> Fact:
     """Return what a fact is where a test says nothing of it: nothing, or its first choice."""
     return spec.choices[0] if spec.choices else _NEUTRAL[spec.type]
 
@@ -40,9 +41,41 @@ def read_facts(node: Node) -> dict[str, Fact]:
     for name, value in node.mapping("facts").items():
         spec = CATALOGUE.get(name)
         if spec is None:
-            raise value.place.fault(f"there is no fact `{name}`{suggest(name, CATALOGUE)}")
+            known = (*CATALOGUE, *Relation)
+            raise value.place.fault(f"there is no fact `{name}`{suggest(name, known)}")
         found[name] = _fact(spec, value)
     return found
+
+
+def read_situation(node: Node) -> tuple[dict[str, Fact], dict[str, tuple[Row, ...]]]:
+    """Return the facts of a mapping, and the rows that it gives of relations.
+
+    Facts of a row that are left out are neutral.
+    """
+    form = node.mapping("facts")
+    relations = [name for name in form if name in tuple(Relation)]
+    rows = {name: _rows(Relation(name), form[name]) for name in relations}
+    facts = {name: value for name, value in form.items() if name not in rows}
+    return read_facts(Node(facts, node.place)), rows
+
+
+def _rows(relation: Relation, node: Node) -> tuple[Row, ...]:
+    spec = RELATED[relation]
+    items = [node] if spec.most == 1 and isinstance(node.value, dict) else node.items(f"{relation}")
+    if len(items) > spec.most:
+        raise node.place.fault(f"{relation} are at most {spec.most}: these are {len(items)}")
+    return tuple(_row(spec, relation, item) for item in items)
+
+
+def _row(spec: RelationSpec, relation: Relation, node: Node) -> Row:
+    row = {name: neutral(fact) for name, fact in spec.facts.items()}
+    for name, value in node.mapping(f"a row of {relation}").items():
+        if name not in row:
+            raise value.place.fault(
+                f"there is no fact `{name}` of {relation}{suggest(name, spec.facts)}"
+            )
+        row[name] = _fact(spec.facts[name], value)
+    return row
 
 
 def completed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
@@ -50,7 +83,7 @@ def completed(facts: Mapping[str, Fact]) -> dict[str, Fact]:
     return {**{name: neutral(spec) for name, spec in CATALOGUE.items()}, **facts}
 
 
-def _fact(spec: FactSpec, node: Node) -> Fact:
+def _fact(spec: Spec, node: Node) -> Fact:
     if spec.type is FactType.SET:
         items = node.items(f"`{spec.name}`")
         return tuple(dict.fromkeys(str(read_value(spec, item)) for item in items))
@@ -59,7 +92,7 @@ def _fact(spec: FactSpec, node: Node) -> Fact:
     return raw if isinstance(raw, bool | int | float) else str(raw)
 
 
-def read_value(spec: FactSpec, node: Node) -> Value:
+def read_value(spec: Spec, node: Node) -> Value:
     """Return one value that a fact can be compared with (for a set, one of its members)."""
     raw = _unpacked(spec, node)
     kind = FactType.TEXT if spec.type is FactType.SET else spec.type
@@ -77,7 +110,7 @@ def read_value(spec: FactSpec, node: Node) -> Value:
     return value
 
 
-def _unpacked(spec: FactSpec, node: Node) -> object:
+def _unpacked(spec: Spec, node: Node) -> object:
     """Return the bare value; a duration in seconds."""
     if spec.type is not FactType.DURATION or not isinstance(node.value, str):
         return node.value

@@ -1,6 +1,6 @@
 """Says conditions and actions in words, for tables and pages."""
 
-from rules.pack import All, Any, Condition, Not, Op, Test
+from rules.pack import All, Any, Condition, Exists, Not, Op, Test
 from rules.reference import in_words
 from support.needs import Param, RuleAction
 
@@ -15,6 +15,10 @@ def _condition(condition: Condition, *, wanted: bool, around: str) -> str:
     match condition:
         case Test():
             return _test(condition, wanted=wanted)
+        case Exists(relation, part):
+            some = f"{'some' if wanted else 'none'} of {relation}"
+            inner = condition_in_words(part)
+            return f"{some} with ({inner})" if inner else f"{some}"
         case Not(part) | All((part,)) | Any((part,)):
             turned = isinstance(condition, Not)
             return _condition(part, wanted=wanted is not turned, around=around)

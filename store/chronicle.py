@@ -49,7 +49,8 @@ class EventEntry:
 class DecisionEntry:
     """What was decided, by which rules, why the others did not fire, and what came of it.
 
-    `corrections`: what a late event put right. `rounds`: what rules said of what rules had done.
+    `corrections`: what a late event put right. `related`: rows that the rules were asked with.
+    `rounds`: what rules said of what rules had done.
     """
 
     seq: int
@@ -62,6 +63,7 @@ class DecisionEntry:
     pack_version: str
     policy_version: str
     inputs: Mapping[str, Any]
+    related: Mapping[str, Sequence[Mapping[str, Any]]]
     fired: Sequence[str]
     trace: Sequence[Mapping[str, Any]]
     actions: Sequence[Mapping[str, Any]]
@@ -154,8 +156,8 @@ select coalesce(e.decision_seq,
 """
 _DECISIONS = """
 select decision_seq as seq, nominal_at as at, trigger_id, trigger, decided_at, lateness_s,
-       pack_name, pack_version, policy_version, inputs, fired, trace, actions, clocks, corrections,
-       rounds, digest
+       pack_name, pack_version, policy_version, inputs, related, fired, trace, actions, clocks,
+       corrections, rounds, digest
   from decisions
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s and decision_seq > %(since)s
 """

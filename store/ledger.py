@@ -155,6 +155,7 @@ class DecisionRow:
     pack_version: str
     policy_version: str
     inputs: str
+    related: str
     fired: str
     trace: str
     actions: str
@@ -168,10 +169,10 @@ class DecisionRow:
 _DECISION = """
 insert into decisions (workflow_id, decision_seq, tenant, ticket_id, run_id, trigger_id, trigger,
                        nominal_at, lateness_s, pack_name, pack_version, policy_version, inputs,
-                       fired, trace, actions, clocks, corrections, rounds, digest, result)
+                       related, fired, trace, actions, clocks, corrections, rounds, digest, result)
 values (%(workflow_id)s, %(decision_seq)s, %(tenant)s, %(ticket_id)s, %(run_id)s, %(trigger_id)s,
         %(trigger)s, %(nominal_at)s, %(lateness_s)s, %(pack_name)s, %(pack_version)s,
-        %(policy_version)s, %(inputs)s, %(fired)s, %(trace)s, %(actions)s, %(clocks)s,
+        %(policy_version)s, %(inputs)s, %(related)s, %(fired)s, %(trace)s, %(actions)s, %(clocks)s,
         %(corrections)s, %(rounds)s, %(digest)s, %(result)s)
 """
 

@@ -15,12 +15,15 @@ from support.needs import (
     Answer,
     EvaluateRules,
     Fact,
+    Judged,
     Need,
+    Row,
     RuleAction,
     RuleTrace,
     RuleVerdict,
     evaluate,
 )
+from support.relations import related
 from support.remembering import remembered
 from support.transitions import ALLOWED
 from support.work import Work, leave
@@ -34,7 +37,8 @@ class Round:
     """The rules asked again within one decision, about what the action `cause` did.
 
     `path` are the rules that led here, each set off by the one before. `changed` are the facts that
-    differ from those of the decision; `actions` the indexes of what this round asked for.
+    differ from those of the decision, `related` the rows that the rules were asked with; `actions`
+    the indexes of what this round asked for.
     """
 
     trigger: str
@@ -44,6 +48,7 @@ class Round:
     fired: tuple[str, ...]
     trace: tuple[RuleTrace, ...]
     actions: tuple[int, ...]
+    related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Course:
     """What the rules said in one decision: the first verdict on its facts, and what followed."""
 
     facts: Mapping[str, Fact]
+    related: Mapping[str, tuple[Row, ...]]
     verdict: RuleVerdict
     fired: tuple[str, ...]
     rounds: tuple[Round, ...]
@@ -101,7 +107,8 @@ class _Chains:
     def ask_again(self, cause: _Cause, facts: Mapping[str, Fact]) -> Generator[Need, Answer, None]:
         """Put before the rules what one of them did; `facts` are those of the decision."""
         question = self.look(cause.event, frozenset(cause.path))
-        verdict = yield from evaluate(question)
+        judged = yield from _asked(self.work, question)
+        verdict = judged.verdict
         if why := self._no_end(verdict, cause.path):
             self.work.halt(why, cause.path)
         actions = yield from self.act(verdict, cause.path, held(self.work))
@@ -115,6 +122,7 @@ class _Chains:
                 fired=verdict.fired,
                 trace=verdict.trace,
                 actions=actions,
+                related=judged.related,
             )
         )
 
@@ -137,7 +145,8 @@ def follow(work: Work, look: Look) -> Generator[Need, Answer, Course]:
     """Ask the rules about the trigger, do what they ask for, and ask about what that did."""
     chains = _Chains(work, look)
     question = look(None, frozenset())
-    verdict = yield from evaluate(question)
+    judged = yield from _asked(work, question)
+    verdict = judged.verdict
     work.limits = verdict.limits
     yield from chains.act(verdict, (), held(work))
     while chains.ahead and work.state.halted is None:
@@ -149,7 +158,17 @@ def follow(work: Work, look: Look) -> Generator[Need, Answer, Course]:
             break
         yield from chains.ask_again(cause, question.facts)
     all_fired = [*verdict.fired, *(rule_id for r in chains.rounds for rule_id in r.fired)]
-    return Course(question.facts, verdict, tuple(dict.fromkeys(all_fired)), tuple(chains.rounds))
+    return Course(
+        facts=question.facts,
+        related=judged.related,
+        verdict=verdict,
+        fired=tuple(dict.fromkeys(all_fired)),
+        rounds=tuple(chains.rounds),
+    )
+
+
+def _asked(work: Work, question: EvaluateRules) -> Generator[Need, Answer, Judged]:
+    return (yield from evaluate(question, lambda wanted: related(wanted, work.state, work.at)))
 
 
 def held(work: Work) -> str:

@@ -23,6 +23,7 @@ from support.needs import (
     Fact,
     Need,
     Param,
+    Row,
     RuleAction,
     RuleTrace,
     claim,
@@ -93,8 +94,9 @@ class Request:
 class Decision:
     """What came of it: the new state, why, and what is to be written and sent.
 
-    `derivations` explain, by metric and exchange, the deadlines that it set or moved. `facts` and
-    `trace` are about the trigger; `rounds` about what rules did then, and `fired` are all of them.
+    `derivations` explain, by metric and exchange, the deadlines that it set or moved. `related` are
+    the rows that its rules were asked with beside the facts of the ticket; these and `trace` are
+    about the trigger, `rounds` about what rules did then, and `fired` are all of them.
     """
 
     at: datetime
@@ -117,6 +119,7 @@ class Decision:
     new_steps: tuple[StepRecord, ...]
     corrections: tuple[Correction, ...] = ()
     derivations: Mapping[tuple[Metric, int], Derivation] = field(default_factory=dict)
+    related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     rounds: tuple[Round, ...] = ()
 
 
@@ -151,6 +154,7 @@ def _decided(
         due=due,
         next_due=ahead[0] if ahead else None,
         facts=course.facts,
+        related=course.related,
         fired=course.fired,
         trace=verdict.trace,
         pack_name=verdict.pack_name,

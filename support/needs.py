@@ -4,16 +4,19 @@ The pure core is a generator: it yields a need and is sent the answer. The trans
 answers from PostgreSQL and the rules engine, a simulation from memory; the reasoning is the same.
 """
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from support.errors import LedgerError
+from support.lanes import Reading
 from support.limits import USUAL, Limits
 from support.routing import Candidate, Role
 
 Fact = bool | int | float | str | tuple[str, ...]
+Row = Mapping[str, Fact]
+"""Facts of one thing that a ticket is joined with, by their short names."""
 Param = bool | int | float | str | tuple[str, ...] | Mapping[str, str]
 
 
@@ -83,12 +86,22 @@ class RuleVerdict:
 class EvaluateRules:
     """Which rules fire on these facts? Answer: RuleVerdict.
 
-    `chain` are the rules whose actions led here: none of them fires again.
+    `chain` are the rules whose actions led here: none of them fires again. `related` are the rows
+    of `support.relations` by relation; where one is missing that the rules need to tell, the answer
+    is Wanted.
     """
 
     facts: Mapping[str, Fact]
     memory: Memory | None = None
     chain: frozenset[str] = frozenset()
+    related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Answer to EvaluateRules: these relations are needed as well, ask again with them."""
+
+    relations: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +130,64 @@ class FindPeople:
     team: str
 
 
-Need = EvaluateRules | FindCandidates | ClaimOwner | FindPeople
-Answer = RuleVerdict | tuple[Candidate, ...] | bool | tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class ReadLanes:
+    """How do the lanes of the tenant stand? Answer: Reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerStanding:
+    """What is known of a customer beside one ticket; `first_at` None: there was no ticket yet."""
+
+    language: str
+    active_tickets: int
+    tickets_30d: int
+    breaches_90d: int
+    first_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindCustomer:
+    """How does the customer stand, this ticket left out? Answer: CustomerStanding."""
+
+    customer_id: str
+
+
+Need = EvaluateRules | FindCandidates | ClaimOwner | FindPeople | ReadLanes | FindCustomer
+Answer = (
+    RuleVerdict
+    | Wanted
+    | tuple[Candidate, ...]
+    | bool
+    | tuple[str, ...]
+    | Reading
+    | CustomerStanding
+)
+Relate = Callable[[Sequence[str]], "Generator[Need, Answer, Mapping[str, tuple[Row, ...]]]"]
+"""Asks for the rows of relations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, and the related rows that were asked for it."""
+
+    verdict: RuleVerdict
+    related: Mapping[str, tuple[Row, ...]]
 
 
 def _unexpected(need: Need, answer: Answer) -> LedgerError:
     return LedgerError(f"{type(need).__name__} was answered with {type(answer).__name__}")
 
 
-def evaluate(need: EvaluateRules) -> Generator[Need, Answer, RuleVerdict]:
-    """Ask the rules."""
+def evaluate(need: EvaluateRules, relate: Relate) -> Generator[Need, Answer, Judged]:
+    """Ask the rules, and for the related things that they need to tell."""
     answer = yield need
+    if isinstance(answer, Wanted):
+        need = replace(need, related=(yield from relate(answer.relations)))
+        answer = yield need
     if not isinstance(answer, RuleVerdict):
         raise _unexpected(need, answer)
-    return answer
+    return Judged(answer, need.related)
 
 
 def candidates(need: FindCandidates) -> Generator[Need, Answer, tuple[Candidate, ...]]:
@@ -154,3 +211,21 @@ def people(role: Role, team: str) -> Generator[Need, Answer, tuple[str, ...]]:
     if not isinstance(answer, tuple):
         raise _unexpected(need, answer)
     return tuple(a for a in answer if isinstance(a, str))
+
+
+def lanes() -> Generator[Need, Answer, Reading]:
+    """Ask how the lanes stand."""
+    need = ReadLanes()
+    answer = yield need
+    if not isinstance(answer, Reading):
+        raise _unexpected(need, answer)
+    return answer
+
+
+def customer(customer_id: str) -> Generator[Need, Answer, CustomerStanding]:
+    """Ask how a customer stands."""
+    need = FindCustomer(customer_id)
+    answer = yield need
+    if not isinstance(answer, CustomerStanding):
+        raise _unexpected(need, answer)
+    return answer

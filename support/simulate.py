@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from heapq import heappop, heappush
 
 from support.actions import Outside
@@ -18,18 +19,22 @@ from support.needs import (
     ClaimOwner,
     EvaluateRules,
     FindCandidates,
+    FindCustomer,
     FindPeople,
     Need,
+    ReadLanes,
     RuleAction,
     RuleVerdict,
+    Wanted,
 )
 from support.policy import PolicyBook
 from support.routing import Candidate, Role
+from support.tally import Tally
 from support.ticket import TicketState
 
 MOST_CANDIDATES = 50
 
-Evaluate = Callable[[EvaluateRules], RuleVerdict]
+Evaluate = Callable[[EvaluateRules], RuleVerdict | Wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,12 @@ class Team:
         self._members[need.agent_id] = replace(member, load_units=load, idle_since=at)
         return True
 
+    @property
+    def rostered_units(self) -> Fraction:
+        """Capacity units of all agents: what the lanes are judged against."""
+        agents = (m for m in self._members.values() if m.role is Role.AGENT)
+        return Fraction(sum(m.capacity_units for m in agents))
+
     def carry(self, agent_id: str, units: Decimal) -> None:
         """Add `units` (negative: give back) to what the agent carries."""
         member = self._members[agent_id]
@@ -133,6 +144,7 @@ class Simulation:
         self._team = team
         self._evaluate = evaluate
         self._macros = macros
+        self._tally = Tally(team.rostered_units)
         self._tickets: dict[str, _Ticket] = {}
         self._agenda: list[tuple[datetime, str, str]] = []
 
@@ -178,11 +190,12 @@ class Simulation:
         kept = self._team.kept()
         taken: dict[str, Decimal] = {}
         try:
-            decision = self._drive(decide(request), now, taken)
+            decision = self._drive(decide(request), ticket_id, now, taken)
         except Exception:
             self._team.put_back(kept)
             raise
         self._settle(before, decision.state, taken)
+        self._tally.now(decision.state, decision.standing)
         due = _waited_for(decision)
         self._tickets[ticket_id] = _Ticket(decision.state, seq, decision.state.units, due)
         if due is not None and (before is None or before.due != due or trigger == due):
@@ -190,17 +203,23 @@ class Simulation:
         return decision
 
     def _drive(
-        self, deciding: Generator[Need, Answer, Decision], at: datetime, taken: dict[str, Decimal]
+        self,
+        deciding: Generator[Need, Answer, Decision],
+        ticket_id: str,
+        at: datetime,
+        taken: dict[str, Decimal],
     ) -> Decision:
         try:
             need = next(deciding)
             while True:
-                need = deciding.send(self._answer(need, at, taken))
+                need = deciding.send(self._answer(need, ticket_id, at, taken))
         except StopIteration as done:
             decision: Decision = done.value
             return decision
 
-    def _answer(self, need: Need, at: datetime, taken: dict[str, Decimal]) -> Answer:
+    def _answer(
+        self, need: Need, ticket_id: str, at: datetime, taken: dict[str, Decimal]
+    ) -> Answer:
         match need:
             case EvaluateRules():
                 return self._evaluate(need)
@@ -208,6 +227,10 @@ class Simulation:
                 return self._team.candidates(need)
             case FindPeople():
                 return self._team.people(need)
+            case ReadLanes():
+                return self._tally.reading()
+            case FindCustomer(customer_id):
+                return self._tally.customer(customer_id, ticket_id, at)
             case ClaimOwner(agent_id, units):
                 done = self._team.claim(need, at)
                 if done:

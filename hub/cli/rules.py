@@ -17,6 +17,7 @@ from rules.words import action_in_words
 from settings import read_settings
 from support.errors import PackError
 from support.needs import RuleAction
+from support.relations import QUALIFIED
 from support.situation import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True)
@@ -48,7 +49,7 @@ def check(file: PackFile = None, as_json: AsJson = False) -> None:
         show_error(error, as_json=as_json)
         raise typer.Exit(1) from error
     program = compile_pack(pack)
-    read = sorted(program.plain | {test.fact for test in program.derived.values()})
+    read = program.facts
     tests = sum(len(rule.tests) for rule in pack.rules)
     untested = [rule.id for rule in pack.rules if not rule.tests]
     if as_json:
@@ -168,7 +169,8 @@ def facts(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
         typer.echo(facts_page(), nl=False)
         return
     columns = ("name", "type", "unit", "meaning", "choices")
-    rows = [tuple(getattr(spec, column) for column in columns) for spec in CATALOGUE.values()]
+    specs = (*CATALOGUE.values(), *QUALIFIED.values())
+    rows = [tuple(getattr(spec, column) for column in columns) for spec in specs]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return

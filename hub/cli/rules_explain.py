@@ -16,12 +16,12 @@ from rules.document import read
 from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
-from rules.values import completed, read_facts
+from rules.values import completed, read_situation
 from rules.words import action_in_words
 from settings import Settings, read_settings
 from store.chronicle import DecisionEntry, decision_at
 from support.errors import InputError, PackError
-from support.needs import Fact, RuleAction
+from support.needs import Fact, Row, RuleAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,12 @@ def explain(
 
 
 def _explain_facts(file: Path, pack_file: Path | None, *, as_json: bool) -> None:
-    given = _facts(file)
+    given, related = _facts(file)
     settings = read_settings()
     pack = load_pack(pack_file or settings.pack)
     whole = completed(given)
     with Engine(pack, timeout_s=settings.engine_timeout_s) as engine:
-        verdict = engine.evaluate_now(whole)
+        verdict = engine.evaluate_now(whole, related)
     lines = _lines(verdict.fired, ((trace.rule_id, trace.reason) for trace in verdict.trace))
     if as_json:
         print_json(
@@ -112,6 +112,7 @@ def _explain_facts(file: Path, pack_file: Path | None, *, as_json: bool) -> None
                 "pack": pack.name,
                 "version": pack.version,
                 "facts": whole,
+                "related": related,
                 "rules": lines,
                 "actions": verdict.actions,
             }
@@ -132,16 +133,16 @@ def _explain_facts(file: Path, pack_file: Path | None, *, as_json: bool) -> None
     )
 
 
-def _facts(file: Path) -> dict[str, Fact]:
+def _facts(file: Path) -> tuple[dict[str, Fact], dict[str, tuple[Row, ...]]]:
     try:
-        found = read_facts(read(file.read_text(encoding="utf-8"), file.name))
+        found, related = read_situation(read(file.read_text(encoding="utf-8"), file.name))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read: {error}") from error
     except PackError as error:
         raise InputError(str(error), **error.details) from error
     if "on" not in found:
         raise InputError(f"{file}: has no `on`: name what is decided, such as `on: created`")
-    return found
+    return found, related
 
 
 def _explain_decision(ticket: str, at: str, tenant: str, *, as_json: bool) -> None:
@@ -219,6 +220,7 @@ def _form(ticket: str, decision: DecisionEntry, lines: list[Line]) -> Mapping[st
         "pack": decision.pack_name,
         "version": decision.pack_version,
         "facts": decision.inputs,
+        "related": decision.related,
         "rules": lines,
         "rounds": decision.rounds,
         "actions": decision.actions,

@@ -51,6 +51,7 @@ def decision(lateness_s: float) -> DecisionEntry:
         pack_version="1",
         policy_version="1",
         inputs={},
+        related={},
         fired=json.loads(row.fired),
         trace=(),
         actions=json.loads(row.actions),

@@ -50,7 +50,7 @@ def test_a_condition_becomes_comparisons_that_the_engine_can_make() -> None:
     assert program.shards[0].definition["r0_0"] == {
         "all": [
             {
-                "m": {
+                "t": {
                     "$and": [
                         {"$lte": {"age_s": 60_000_000}},
                         {"on": "created"},
@@ -75,7 +75,7 @@ def test_long_lists_are_computed_beforehand_instead_of_multiplied_out() -> None:
     lists = ", ".join(f"{name}: {{in: [a, b, c, d]}}" for name in ("tier", "team", "tenant"))
     program = compile_pack(one_rule(f"{{{lists}}}"))
     assert len(program.rules_of) == 1
-    assert [test.fact for test in program.derived.values()] == ["tier", "team", "tenant"]
+    assert [test.fact for test in program.ticket.derived.values()] == ["tier", "team", "tenant"]
 
 
 def test_a_rule_with_too_many_alternatives_is_refused_with_its_line() -> None:

@@ -20,7 +20,7 @@ from rules.engine import Engine
 from rules.load import load_pack
 from rules.reference import Finding
 from support.errors import RulesEngineError
-from support.needs import EvaluateRules
+from support.needs import EvaluateRules, RuleVerdict
 from tests.rules.situations import facts, one_rule, pack_of
 
 WITHIN_S = 10.0
@@ -142,9 +142,9 @@ def test_a_second_failure_is_an_error_and_the_next_decision_works(
 ) -> None:
     real = Child.match
 
-    def crash(child: Child, message: Any) -> list[str]:
+    def crash(child: Child, message: Any, related: Any) -> list[str]:
         os.kill(child.pid, signal.SIGKILL)
-        return real(child, message)
+        return real(child, message, related)
 
     with Engine(one_rule("{tier: gold}")) as engine:
         with monkeypatch.context() as patch:
@@ -173,7 +173,7 @@ def test_a_disagreement_is_counted_logged_and_never_used(
 def test_an_error_of_the_engine_is_surfaced(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Child.match
     with Engine(one_rule("{tier: gold}")) as engine:
-        monkeypatch.setattr(Child, "match", lambda child, _message: real(child, {}))
+        monkeypatch.setattr(Child, "match", lambda child, *_: real(child, {}, {}))
         with pytest.raises(RulesEngineError, match="engine error: 'on'"):
             engine.evaluate_now(facts())
 
@@ -189,7 +189,8 @@ def test_threads_and_coroutines_share_one_engine() -> None:
 
         async def together() -> list[bool]:
             asked = (engine.judge(EvaluateRules(facts(reopen_count=n))) for n in range(480, 520))
-            return [bool(verdict.fired) for verdict in await asyncio.gather(*asked)]
+            verdicts = await asyncio.gather(*asked)
+            return [isinstance(v, RuleVerdict) and bool(v.fired) for v in verdicts]
 
         assert asyncio.run(together()) == [n >= 500 for n in range(480, 520)]
         assert (engine.restarts, engine.disagreements) == (0, 0)

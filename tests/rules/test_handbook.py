@@ -7,6 +7,7 @@ import pytest
 import rules
 from rules.handbook import FACTS_COMMAND, PACK_COMMAND, facts_page, pack_page
 from rules.load import load_pack
+from support.relations import QUALIFIED
 from support.situation import CATALOGUE
 from tests.rules.situations import pack_of
 
@@ -33,9 +34,11 @@ def test_every_shipped_rule_has_its_place_on_the_page() -> None:
 
 def test_every_fact_has_its_row() -> None:
     page = facts_page()
-    for name, spec in CATALOGUE.items():
+    meanings = {spec.name: spec.meaning for spec in CATALOGUE.values()}
+    meanings |= {spec.name: spec.meaning for spec in QUALIFIED.values()}
+    for name, meaning in meanings.items():
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
-        assert spec.meaning.replace("_", "\\_") in row
+        assert meaning.replace("_", "\\_") in row
 
 
 def test_a_rule_is_said_whole_and_its_texts_are_no_markup() -> None:

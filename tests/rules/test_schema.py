@@ -11,6 +11,7 @@ from rules.document import read
 from rules.load import SHIPPED
 from rules.pack import Op
 from rules.parse import _OPTIONAL, _REQUIRED, LONGEST_OWNER, MOST_RULES, TRIGGERS
+from support.relations import Relation
 
 FOLDER = Path(rules.__file__).parent
 SCHEMA: dict[str, Any] = json.loads((FOLDER / "pack.schema.json").read_text(encoding="utf-8"))
@@ -26,6 +27,7 @@ def test_the_schema_knows_the_same_events_operators_and_limits() -> None:
     parts = SCHEMA["$defs"]
     assert parts["trigger"]["enum"] == list(TRIGGERS)
     assert set(parts["comparison"]["properties"]) == set(Op)
+    assert set(parts["condition"]["properties"]) == {"all", "any", "not", *Relation}
     assert SCHEMA["properties"]["rules"]["maxItems"] == MOST_RULES
 
 

@@ -126,6 +126,7 @@ def decision_row(ticket_id: str, seq: int, **changes: Any) -> DecisionRow:
         pack_version="default@1",
         policy_version="policies@1",
         inputs=json.dumps({"priority": "normal", "owner_set": False}),
+        related="{}",
         fired=json.dumps(["assign-new"]),
         trace=json.dumps(
             [

@@ -9,16 +9,21 @@ from typing import Any
 from rules.policies_file import load_policies
 from support.actions import Outside
 from support.decision import Deadline, Decision, Request, decide
+from support.lanes import Signals, read_lanes
 from support.model import Actor, ActorKind, Channel, EventKind, Opening, Priority, TicketEvent
 from support.needs import (
     Answer,
     ClaimOwner,
+    CustomerStanding,
     EvaluateRules,
     FindCandidates,
+    FindCustomer,
     FindPeople,
     Need,
+    ReadLanes,
     RuleAction,
     RuleVerdict,
+    Wanted,
 )
 from support.policy import PolicyBook
 from support.routing import Candidate
@@ -27,6 +32,7 @@ from support.ticket import TicketState
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 """09:00 in Stockholm, an hour into the office day."""
 BOOK, _ = load_policies()
+NOBODY_ELSE = CustomerStanding("sv", 0, 0, 0, None)
 KIM = Actor(ActorKind.AGENT, "kim")
 CUSTOMER = Actor(ActorKind.CUSTOMER, "c-1")
 
@@ -65,6 +71,9 @@ class Desk:
     current: PolicyBook | None = None
     stopped: bool = False
     macros: Mapping[str, tuple[RuleAction, ...]] = field(default_factory=lambda: dict(MACROS))
+    wants: tuple[str, ...] = ()
+    signals: Signals = field(default_factory=Signals)
+    customer: CustomerStanding = NOBODY_ELSE
 
     def take(self, trigger: TicketEvent | Deadline, late: timedelta = timedelta(0)) -> Decision:
         """Decide one trigger and keep the new state."""
@@ -105,10 +114,13 @@ class Desk:
                 return decision
             answer = self._answer(need)
 
-    def _answer(self, need: Need) -> Answer:
+    def _answer(self, need: Need) -> Answer:  # noqa: PLR0911  one answer a need
         match need:
-            case EvaluateRules(facts):
+            case EvaluateRules(facts, related=related):
                 self.facts = dict(facts)
+                missing = tuple(name for name in self.wants if name not in related)
+                if missing:
+                    return Wanted(missing)
                 return RuleVerdict(("a-rule",), tuple(self.rules), (), "test", "0")
             case FindCandidates():
                 return tuple(
@@ -123,6 +135,10 @@ class Desk:
                 return True
             case FindPeople(role):
                 return self.people.get(str(role), ())
+            case ReadLanes():
+                return read_lanes(self.signals)
+            case FindCustomer():
+                return self.customer
 
 
 def with_rules(desk: Desk, *rules: RuleAction) -> Desk:

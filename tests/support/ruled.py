@@ -5,12 +5,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from rules.facts import typed
+from rules.facts import typed, typed_rows
 from rules.pack import OncePer, Pack
-from rules.reference import examine
+from rules.reference import examine, unknown
 from rules.verdict import verdict_of
 from support.decision import Decision
-from support.needs import Answer, EvaluateRules, Need
+from support.needs import Answer, EvaluateRules, Need, Wanted
 from tests.rules.situations import pack_of
 from tests.support.deciding import Desk
 
@@ -25,8 +25,11 @@ class RuledDesk(Desk):
     def _answer(self, need: Need) -> Answer:
         if not isinstance(need, EvaluateRules) or self.pack is None:
             return super()._answer(need)
+        facts, rows = typed(need.facts), typed_rows(need.related)
+        if missing := unknown(self.pack, facts, rows):
+            return Wanted(missing)
         self.questions.append(need)
-        return verdict_of(self.pack, examine(self.pack, typed(need.facts)), need)
+        return verdict_of(self.pack, examine(self.pack, facts, rows), need)
 
 
 def rule(name: str, on: str, then: str, when: str = "") -> str:

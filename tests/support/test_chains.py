@@ -132,3 +132,14 @@ def test_while_automation_is_stopped_nothing_is_set_off_and_nothing_remembered()
     decision = desk.take(created())
     assert outcomes(decision) == [("raise", "set_priority", "refused")]
     assert decision.rounds == ()
+
+
+def test_a_further_round_asks_for_what_is_related_then_and_keeps_it() -> None:
+    decision = ruled(
+        rule("give", "[created]", "[assign, {tag: {add: given}}]"),
+        rule("owned", "[tag]", "[{record: {note: x}}]", "{candidates: {owner: true}}"),
+    ).take(created())
+    assert decision.related == {}
+    (round_,) = decision.rounds
+    assert round_.fired == ("owned",)
+    assert [row["agent"] for row in round_.related["candidates"] if row["owner"]] == ["kim"]
