@@ -51,15 +51,7 @@ class Child:
             self._ask(
                 {
                     "limit_s": 2 * timeout_s + 1,
-                    "shards": [
-                        {
-                            "name": shard.name,
-                            "definition": shard.definition,
-                            "properties": shard.properties,
-                            "related": shard.related,
-                        }
-                        for shard in program.shards
-                    ],
+                    "shards": [shard.form for shard in program.shards],
                 },
                 max(START_LIMIT_S, timeout_s),
             )

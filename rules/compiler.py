@@ -6,7 +6,6 @@ the engine cannot compare (contents of sets, parts of texts, long lists) is comp
 property that is true or false.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -16,45 +15,27 @@ from typing import Protocol, TypeVar
 from rules.document import Place
 from rules.pack import All, Any, Condition, Exists, Not, Op, Pack, Rule, Test
 from rules.program import (
-    KIND,
     Atom,
     Conjunction,
     Join,
     Literal,
     Program,
     Same,
-    Shard,
     Table,
-    durable_rule,
     encoded,
     property_of,
 )
-from support.relations import RELATED, Relation
+from rules.sharding import sharded
+from support.relations import RELATED
 
 T = TypeVar("T")
 
-RULES_A_RULESET = 32
-"""From 70 on, durable_rules 2.0.28 corrupts the heap; up to 60 it never failed."""
-PROPERTIES_A_MESSAGE = 255
 EXPRESSIONS_A_RULE = 32
 ALTERNATIVES_A_RULE = 32
 JOINS_AN_ALTERNATIVE = 8
 """The engine joins 16 facts."""
 ROWS_AN_ALTERNATIVE = 400
 """Combinations of rows that one alternative can match: the engine fires for each of them."""
-SENTINEL = "always"
-"""A rule of every ruleset that every ticket satisfies.
-
-`delete_state` reads memory that only the start of an action initialises: without one the process
-dies on messages that no rule takes. It also proves that the ruleset has looked at the message.
-"""
-NEVER = "never"
-"""Property that nothing has: rows wait for it, so that the engine takes every one of them.
-
-A row that no rule takes cuts the evaluation short (`MessageNotHandledException`) and ends in the
-same fault of `delete_state`; a rule that fires for each row would cost three times as much.
-"""
-_RESERVED = 4  # id, sid, kind and the sentinel's own property
 
 NEGATED = {
     Op.EQ: Op.NE,
@@ -104,7 +85,7 @@ def compile_pack(pack: Pack) -> Program:
             for conjunction in _alternatives(rule, draft, pack.file):
                 draft.rules_of.setdefault(conjunction, []).append(rule.id)
     rules_of: dict[str, tuple[str, ...]] = {}
-    shards = tuple(_shards(draft, rules_of))
+    shards = tuple(sharded(draft.rules_of, rules_of))
     used = {name for shard in shards for name in shard.properties}
     joined = {
         relation: {n for shard in shards for n in shard.related.get(relation, ())}
@@ -235,76 +216,3 @@ def _atoms(test: Test, *, draft: _Draft, lists: bool, wanted: bool) -> list[tupl
     if isinstance(value, bool) and op is Op.NE:
         op, value = Op.EQ, not value
     return [(Atom(name, op, value),)]
-
-
-@dataclass
-class _Batch:
-    """Conjunctions of one ruleset, and the properties that they read."""
-
-    joining: bool
-    conjunctions: list[Conjunction] = field(default_factory=list)
-    ticket: set[str] = field(default_factory=set)
-    rows: dict[str, set[str]] = field(default_factory=dict)
-
-    def takes(self, conjunction: Conjunction) -> bool:
-        """Whether there is room for it within the limits of the engine."""
-        if not self.conjunctions:
-            return True
-        more = self.ticket | _ticket_names(conjunction)
-        return (
-            len(self.conjunctions) < RULES_A_RULESET - 1 - len(Relation)
-            and len(more) + _RESERVED <= PROPERTIES_A_MESSAGE
-        )
-
-    def add(self, conjunction: Conjunction) -> None:
-        """Take it in."""
-        self.conjunctions.append(conjunction)
-        self.ticket |= _ticket_names(conjunction)
-        for join in conjunction:
-            if isinstance(join, Join):
-                self.rows.setdefault(join.relation, set()).update(a.name for a in join.atoms)
-
-
-def _ticket_names(conjunction: Conjunction) -> set[str]:
-    """Return the properties of the ticket that it reads, also in comparisons with rows."""
-    found = set()
-    for literal in conjunction:
-        if isinstance(literal, Atom):
-            found.add(literal.name)
-        else:
-            found |= {atom.value.name for atom in literal.atoms if isinstance(atom.value, Same)}
-    return found
-
-
-def _shards(draft: _Draft, rules_of: dict[str, tuple[str, ...]]) -> Iterator[Shard]:
-    """Yield the rulesets; those that join apart, because rows cost time in every rule."""
-    batches: list[_Batch] = []
-    current: dict[bool, _Batch] = {}
-    for conjunction in draft.rules_of:
-        joining = any(isinstance(literal, Join) for literal in conjunction)
-        batch = current.get(joining)
-        if batch is None or not batch.takes(conjunction):
-            batch = current[joining] = _Batch(joining)
-            batches.append(batch)
-        batch.add(conjunction)
-    for number, batch in enumerate(batches):
-        yield _shard(number, batch, draft, rules_of)
-
-
-def _shard(
-    number: int, batch: _Batch, draft: _Draft, rules_of: dict[str, tuple[str, ...]]
-) -> Shard:
-    definition: dict[str, object] = {SENTINEL: {"all": [{"m": {SENTINEL: True}}]}}
-    for relation in batch.rows:
-        waiting = [{"m": {KIND: str(relation)}}, {"n": {NEVER: True}}]
-        definition[f"{NEVER}_{relation}"] = {"all": waiting}
-    for index, conjunction in enumerate(batch.conjunctions):
-        name = f"r{number}_{index}"
-        rules_of[name] = tuple(draft.rules_of[conjunction])
-        definition[name] = durable_rule(conjunction, joining=batch.joining)
-    return Shard(
-        name=f"shard{number}",
-        definition=definition,
-        properties=tuple(sorted(batch.ticket)),
-        related={str(relation): tuple(sorted(names)) for relation, names in batch.rows.items()},
-    )

@@ -7,16 +7,17 @@ here.
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import logs
 from rules.child import Child, ChildLostError
 from rules.compiler import compile_pack
 from rules.facts import typed, typed_rows
+from rules.findings import Reference
 from rules.pack import Pack
-from rules.reference import examine, unknown
+from rules.program import Program
 from rules.verdict import verdict_of
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, Fact, Row, RuleVerdict, Wanted
@@ -26,17 +27,41 @@ ATTEMPTS = 2
 _NOTHING: Mapping[str, tuple[Row, ...]] = MappingProxyType({})
 
 
+class Matching(Protocol):
+    """What matches messages; `rules.child.Child` is one. Every method may raise ChildLostError."""
+
+    @property
+    def pid(self) -> int:
+        """Id of the process that matches."""
+
+    def match(self, message: Mapping[str, object], related: Mapping[str, object]) -> list[str]:
+        """Return the engine's rules that match."""
+
+    def close(self) -> None:
+        """End it."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
 class Engine:
     """The rules engine of one pack, for any number of threads; a context manager."""
 
-    def __init__(self, pack: Pack, timeout_s: float = 2.0) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        timeout_s: float = 2.0,
+        start: Callable[[Program, float], Matching] = Child,
+    ) -> None:
         self.pack = pack
         self.disagreements = 0
         self.restarts = 0
         self._timeout_s = timeout_s
+        self._start = start
         self._program = compile_pack(pack)
+        self._reference = Reference(pack)
         self._lock = threading.Lock()
-        self._child: Child | None = None
+        self._child: Matching | None = None
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -94,10 +119,10 @@ class Engine:
         RulesEngineError when a fresh engine fails too.
         """
         values, rows = typed(question.facts), typed_rows(question.related)
-        missing = unknown(self.pack, values, rows)
+        missing = self._reference.unknown(values, rows)
         if missing:
             return Wanted(missing)
-        findings = examine(self.pack, values, rows)
+        findings = self._reference.examine(values, rows)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message, related = self._program.message(values), self._program.related(rows)
         reason = ""
@@ -132,11 +157,11 @@ class Engine:
         names = self._running().match(message, related)
         return {rule for name in names for rule in self._program.rules_of[name]}
 
-    def _running(self) -> Child:
+    def _running(self) -> Matching:
         if self._closed:
             raise RulesEngineError("the rules engine is closed: its worker is stopping")
         if self._child is None:
-            self._child = Child(self._program, self._timeout_s)
+            self._child = self._start(self._program, self._timeout_s)
         return self._child
 
     def _discard(self) -> None:

@@ -3,7 +3,7 @@
 It can be killed at any instant, and ends by itself when its parent does: at the end of its input,
 or when one request takes longer than the limit it was given (SIGALRM ends even a loop in C).
 
-First line in:  {"limit_s": 4.0, "shards": [{"name", "definition", "properties", "related"}]}
+First line in:  {"limit_s": 4.0, "shards": [...]}, each as `rules.program.Shard.form` says
 Then, each:     {"sid": "1", "message": {...}, "related": {"lanes": [{...}]}}
 Answer:         {"fired": [...]} or {"error": "..."}
 """
@@ -11,83 +11,83 @@ Answer:         {"fired": [...]} or {"error": "..."}
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from durable import engine as durable
+import durable_rules_engine as engine
 
 SENTINEL = "always"
 KIND = "kind"
 TICKET = "t"
-
-
-class _Host(durable.Host):  # type: ignore[misc]  # the package ships no types
-    def _run(self) -> None:
-        """Start no threads: the package's dispatch actions behind the caller and mix them up."""
+_TAKEN = 0
 
 
 class Matcher:
-    """One host with every ruleset of a pack; tells which rules match one message."""
+    """Every ruleset of a pack; tells which rules match a ticket and the rows related to it.
+
+    It drives the engine itself instead of through the package's `Host`, whose two timer threads
+    dispatch actions behind the caller's back, and which spends most of a decision on contexts for
+    actions that only note that they fired.
+    """
 
     def __init__(self, shards: list[dict[str, Any]]) -> None:
-        self._fired: set[str] = set()
-        self._host = _Host()
-        self._shards = [(s["name"], s["properties"], s["related"]) for s in shards]
-        for shard in shards:
-            # The package empties the definitions it is given, so it gets its own.
-            definition = {
-                rule: {**body, "run": self._note(rule)}
-                for rule, body in shard["definition"].items()
-            }
-            self._host.register_rulesets({shard["name"]: definition})
-
-    def _note(self, rule: str) -> Callable[[object], None]:
-        def run(_context: object) -> None:
-            self._fired.add(rule)
-
-        return run
+        self._shards = [
+            (
+                shard["name"],
+                engine.create_ruleset(shard["name"], json.dumps(shard["definition"])),
+                shard["properties"],
+                shard["related"],
+                [(name, frozenset(values)) for name, values in shard["guards"].items()],
+            )
+            for shard in shards
+        ]
 
     def match(
         self, sid: str, message: dict[str, Any], related: dict[str, list[dict[str, Any]]]
     ) -> list[str]:
         """Return the names of the rules that match; RuntimeError when the engine failed."""
         matched: set[str] = set()
-        for name, properties, relations in self._shards:
-            self._fired.clear()
+        for name, handle, properties, relations, guards in self._shards:
+            if any(message[prop] not in values for prop, values in guards):
+                continue
             fact = {key: message[key] for key in properties}
             fact |= {"id": "f", "sid": sid, SENTINEL: True}
             try:
                 if relations:
-                    state = self._join(name, fact, relations, related)
+                    fact[KIND] = TICKET
+                    # The ticket last: that there is no row is told rightly only so.
+                    facts = [*_rows(sid, relations, related), fact]
+                    code, state = engine.assert_facts(handle, json.dumps(facts))
                 else:
-                    state = self._host.assert_fact(name, fact)
-            except durable.MessageNotHandledException:
-                state = {}
+                    code, state = engine.assert_fact(handle, json.dumps(fact))
+                fired = _drained(handle, state) if code == _TAKEN else set()
             finally:
-                self._host.delete_state(name, sid)
-            if isinstance(state, dict) and state.get("exception"):
-                raise RuntimeError(f"{name}: {state['exception']}")
-            if SENTINEL not in self._fired:
-                raise RuntimeError(f"{name}: the ruleset did not look at the message")
-            matched |= self._fired
+                engine.delete_state(handle, sid)
+            if SENTINEL not in fired:
+                raise RuntimeError(f"{name}: the ruleset did not look at the message, code {code}")
+            matched |= fired
         matched.discard(SENTINEL)
         return sorted(matched)
 
-    def _join(
-        self,
-        name: str,
-        fact: dict[str, Any],
-        relations: dict[str, list[str]],
-        related: dict[str, list[dict[str, Any]]],
-    ) -> object:
-        """Assert the rows and then the ticket: that there is no row is told rightly only so."""
-        facts = []
-        for relation, properties in relations.items():
-            for number, row in enumerate(related[relation]):
-                known = {key: row[key] for key in properties}
-                known |= {"id": f"{relation}{number}", "sid": fact["sid"], KIND: relation}
-                facts.append(known)
-        return self._host.assert_facts(name, [*facts, {**fact, KIND: TICKET}])
+
+def _rows(
+    sid: str, relations: dict[str, list[str]], related: dict[str, list[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    for relation, properties in relations.items():
+        for number, row in enumerate(related[relation]):
+            known = {key: row[key] for key in properties}
+            yield known | {"id": f"{relation}{number}", "sid": sid, KIND: relation}
+
+
+def _drained(handle: int, state: int) -> set[str]:
+    """Return the rules whose actions wait, taking one after the other until none is left."""
+    begun = engine.start_action_for_state(handle, state)
+    action = begun[1] if begun else None
+    fired = set()
+    while action:
+        fired.add(action[2 : action.index('"', 2)])  # {"rule":{...}}
+        action = engine.complete_and_start_action(handle, state)
+    return fired
 
 
 def _answer(out: BinaryIO, answer: dict[str, Any]) -> None:

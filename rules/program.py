@@ -82,13 +82,26 @@ def durable_rule(conjunction: Conjunction, *, joining: bool) -> dict[str, object
 class Shard:
     """One ruleset: its definition by rule name, and the properties that its facts need.
 
-    `related` are those of the rows that it joins with, by relation.
+    `related` are those of the rows that it joins with, by relation. None of its rules can match a
+    ticket whose property is not among the values of `guards`.
     """
 
     name: str
     definition: Mapping[str, object]
     properties: tuple[str, ...]
     related: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    guards: Mapping[str, tuple[Plain, ...]] = field(default_factory=dict)
+
+    @property
+    def form(self) -> dict[str, object]:
+        """It as the engine's process reads it."""
+        return {
+            "name": self.name,
+            "definition": self.definition,
+            "properties": self.properties,
+            "related": self.related,
+            "guards": self.guards,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,11 @@ class Table:
 
     plain: Mapping[str, str]
     derived: Mapping[str, Test]
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """Names of all of them."""
+        return (*self.plain, *self.derived)
 
     def message(self, facts: Typed) -> dict[str, Plain]:
         """Return every property."""

@@ -6,16 +6,16 @@ A rule that matched does not fire while it rests (`cooldown`), where it has had 
 
 from collections.abc import Mapping, Sequence
 
+from rules.findings import Finding
 from rules.pack import Pack, Rule
-from rules.reference import Finding
 from support.duration import show_duration
 from support.needs import EvaluateRules, Firing, Memory, RuleTrace, RuleVerdict
 
 
 def verdict_of(pack: Pack, findings: Sequence[Finding], question: EvaluateRules) -> RuleVerdict:
     """Return the verdict on findings that are one for each rule, in the order of the file."""
-    matched = {finding.rule_id for finding in findings if finding.matched}
-    ordered = sorted((r for r in pack.rules if r.id in matched), key=lambda r: r.priority)
+    places = [place for place, finding in enumerate(findings) if finding.matched]
+    ordered = sorted((pack.rules[place] for place in places), key=lambda rule: rule.priority)
     fired: list[Rule] = []
     held: dict[str, str] = {}
     again = []
@@ -33,7 +33,7 @@ def verdict_of(pack: Pack, findings: Sequence[Finding], question: EvaluateRules)
     return RuleVerdict(
         fired=ids,
         actions=tuple(action for rule in fired for action in rule.then),
-        trace=tuple(_trace(finding, held) for finding in findings),
+        trace=_trace(findings, held),
         pack_name=pack.name,
         pack_version=pack.version,
         firings=tuple(_firings(fired, question.memory)),
@@ -72,7 +72,12 @@ def _firings(fired: Sequence[Rule], memory: Memory | None) -> list[Firing]:
     ]
 
 
-def _trace(finding: Finding, held: Mapping[str, str]) -> RuleTrace:
-    if why := held.get(finding.rule_id):
-        return RuleTrace(finding.rule_id, fired=False, reason=f"{finding.reason}; but {why}")
-    return RuleTrace(finding.rule_id, finding.matched, finding.reason)
+def _trace(findings: Sequence[Finding], held: Mapping[str, str]) -> tuple[RuleTrace, ...]:
+    if not held:
+        return tuple([finding.trace for finding in findings])
+    return tuple(
+        RuleTrace(f.rule_id, fired=False, reason=f"{f.reason}; but {held[f.rule_id]}")
+        if f.rule_id in held
+        else f.trace
+        for f in findings
+    )

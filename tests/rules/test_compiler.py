@@ -1,13 +1,8 @@
 import pytest
 
-from rules.compiler import (
-    ALTERNATIVES_A_RULE,
-    PROPERTIES_A_MESSAGE,
-    RULES_A_RULESET,
-    SENTINEL,
-    compile_pack,
-)
+from rules.compiler import ALTERNATIVES_A_RULE, compile_pack
 from rules.facts import typed
+from rules.sharding import PROPERTIES_A_MESSAGE, RULES_A_RULESET, SENTINEL
 from support.errors import PackError
 from tests.rules.situations import facts, one_rule, pack_of
 
@@ -36,6 +31,20 @@ def test_equal_conditions_are_registered_once() -> None:
     (shard,) = program.shards
     assert len(shard.definition) == 2
     assert len(program.rules_of["r0_0"]) == 100
+
+
+def test_a_ticket_passes_by_rulesets_that_ask_for_another_value() -> None:
+    when = "{{priority: {p}, reopen_count: {n}}}"
+    rules = "".join(
+        f"  - {{id: r{n}, description: d, on: [created], then: [assign],"
+        f" when: {when.format(n=n, p=('urgent', 'low')[n % 2])}}}\n"
+        for n in range(60)
+    )
+    program = compile_pack(pack_of(f"name: p\nrules:\n{rules}"))
+    assert [shard.guards["priority"] for shard in program.shards] == [
+        ("low", "urgent"),
+        ("urgent",),
+    ]
 
 
 def test_messages_stay_below_the_limit_of_properties() -> None:

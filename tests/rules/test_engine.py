@@ -14,11 +14,10 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from rules import engine as engine_module
 from rules.child import Child
 from rules.engine import Engine
+from rules.findings import Finding, Reference
 from rules.load import load_pack
-from rules.reference import Finding
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, RuleVerdict
 from tests.rules.situations import facts, one_rule, pack_of
@@ -160,7 +159,7 @@ def test_a_disagreement_is_counted_logged_and_never_used(
     def wrong(*_: object) -> tuple[Finding, ...]:
         return (Finding("r", matched=True, reason="wrong"),)
 
-    monkeypatch.setattr(engine_module, "examine", wrong)
+    monkeypatch.setattr(Reference, "examine", wrong)
     with Engine(one_rule("{tier: gold}")) as engine:
         with capture_logs() as logged, pytest.raises(RulesEngineError, match="disagree on r"):
             engine.evaluate_now(facts())

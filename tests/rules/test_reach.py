@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from rules.compiler import compile_pack
 from rules.facts import typed
+from rules.findings import Reference
 from rules.load import load_pack
 from rules.pack import All, Condition, Not, Op, Pack, Test
 from rules.pack import Any as AnyOf
 from rules.reach import refuse_idle_rules
-from rules.reference import examine
 from rules.values import completed
 from rules.verdict import verdict_of
 from support.errors import PackError
@@ -247,7 +247,7 @@ def fires(pack: Pack, names: tuple[str, ...]) -> set[str]:
     found: set[str] = set()
     for row in product(*(POOLS[name] for name in names)):
         facts = typed(completed(dict(zip(names, row, strict=True))))
-        found |= set(verdict_of(pack, examine(pack, facts), EvaluateRules({})).fired)
+        found |= set(verdict_of(pack, Reference(pack).examine(facts), EvaluateRules({})).fired)
     return found
 
 

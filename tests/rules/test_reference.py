@@ -1,7 +1,7 @@
 import pytest
 
 from rules.facts import typed
-from rules.reference import examine
+from rules.findings import Reference
 from rules.verdict import verdict_of
 from support.needs import EvaluateRules, RuleVerdict
 from tests.rules.situations import facts, one_rule, pack_of
@@ -20,7 +20,7 @@ rules:
 
 def _verdict(**changed: str) -> RuleVerdict:
     pack = pack_of(ORDER)
-    return verdict_of(pack, examine(pack, typed(facts(**changed))), EvaluateRules({}))
+    return verdict_of(pack, Reference(pack).examine(typed(facts(**changed))), EvaluateRules({}))
 
 
 def test_rules_fire_by_priority_then_as_defined() -> None:
@@ -74,5 +74,5 @@ def test_a_rule_that_stops_keeps_later_ones_from_firing_and_the_trace_says_so() 
 def test_the_reason_names_the_values_that_decided(
     when: str, changed: dict[str, object], matched: bool, reason: str
 ) -> None:
-    (finding,) = examine(one_rule(when), typed(facts(**changed)))
+    (finding,) = Reference(one_rule(when)).examine(typed(facts(**changed)))
     assert (finding.matched, finding.reason) == (matched, reason)
