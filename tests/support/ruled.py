@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from rules.facts import typed, typed_rows
+from rules.findings import Reference
 from rules.pack import OncePer, Pack
-from rules.reference import examine, unknown
 from rules.verdict import verdict_of
 from support.decision import Decision
 from support.needs import Answer, EvaluateRules, Need, Wanted
@@ -26,10 +26,11 @@ class RuledDesk(Desk):
         if not isinstance(need, EvaluateRules) or self.pack is None:
             return super()._answer(need)
         facts, rows = typed(need.facts), typed_rows(need.related)
-        if missing := unknown(self.pack, facts, rows):
+        reference = Reference(self.pack)
+        if missing := reference.unknown(facts, rows):
             return Wanted(missing)
         self.questions.append(need)
-        return verdict_of(self.pack, examine(self.pack, facts, rows), need)
+        return verdict_of(self.pack, reference.examine(facts, rows), need)
 
 
 def rule(name: str, on: str, then: str, when: str = "") -> str:
