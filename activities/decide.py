@@ -132,6 +132,7 @@ class DecideActivities:
             decision_seq=asked.decision_seq,
             trigger=records.trigger_id(asked),
             fired=decision.fired,
+            halted=decision.state.halted is not None,
             lateness_s=decision.lateness.total_seconds(),
         )
         return verdict

@@ -21,6 +21,7 @@ from activities.messages import (
 from store.effects import EffectRow
 from store.ledger import DecisionRow, EventRow, TicketRow
 from support.actions import ActionRecord, Effect
+from support.chains import Round
 from support.corrections import Correction
 from support.deadlines import Due
 from support.decision import Decision
@@ -42,6 +43,7 @@ _RESULT = TypeAdapter(EventResult)
 _ACTIONS = TypeAdapter(tuple[ActionRecord, ...])
 _TRACE = TypeAdapter(tuple[RuleTrace, ...])
 _CORRECTIONS = TypeAdapter(tuple[Correction, ...])
+_ROUNDS = TypeAdapter(tuple[Round, ...])
 
 T = TypeVar("T")
 
@@ -164,6 +166,7 @@ class Plain:
     inputs: str
     pack: str
     related: str
+    rounds: str
     state: str
     trace: str
 
@@ -188,6 +191,7 @@ def plain(decision: Decision) -> Plain:
         inputs=_sorted(decision.facts),
         pack=decision.pack_version,
         related=_sorted(decision.related),
+        rounds=_sorted(_dump(_ROUNDS, decision.rounds)) if decision.rounds else "[]",
         state=state_to_json(decision.state),
         trace=_sorted(_dump(_TRACE, decision.trace)),
     )
@@ -282,6 +286,7 @@ def decision_row(
         actions=kept.actions,
         clocks=kept.clocks,
         corrections=kept.corrections,
+        rounds=kept.rounds,
         digest=verdict.digest,
         result=_VERDICT.dump_json(verdict).decode(),
     )
@@ -349,6 +354,7 @@ def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref:
         next_deadline_is=due.label if due else "",
         decision_seq=asked.decision_seq,
         pack_version=decision.pack_version,
+        halted=state.halted.reason if state.halted is not None else "",
         state=kept.state,
     )
 

@@ -22,11 +22,11 @@ def verdict_of(pack: Pack, findings: Sequence[Finding], question: EvaluateRules)
     for rule in ordered:
         if fired and fired[-1].stop:
             held[rule.id] = f"rule {fired[-1].id} came first and stops"
+        elif why := _rests(rule, question.memory):
+            held[rule.id] = why
         elif rule.id in question.chain:
             again.append(rule.id)
             held[rule.id] = "it has fired in this chain, and what it did led here"
-        elif why := _rests(rule, question.memory):
-            held[rule.id] = why
         else:
             fired.append(rule)
     ids = tuple(rule.id for rule in fired)

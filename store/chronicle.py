@@ -50,6 +50,7 @@ class DecisionEntry:
     """What was decided, by which rules, why the others did not fire, and what came of it.
 
     `corrections`: what a late event put right. `related`: rows that the rules were asked with.
+    `rounds`: what rules said of what rules had done.
     """
 
     seq: int
@@ -69,6 +70,7 @@ class DecisionEntry:
     clocks: Sequence[Mapping[str, Any]]
     corrections: Sequence[Mapping[str, Any]]
     digest: str
+    rounds: Sequence[Mapping[str, Any]] = ()
     kind: str = "decision"
 
 
@@ -155,7 +157,7 @@ select coalesce(e.decision_seq,
 _DECISIONS = """
 select decision_seq as seq, nominal_at as at, trigger_id, trigger, decided_at, lateness_s,
        pack_name, pack_version, policy_version, inputs, related, fired, trace, actions, clocks,
-       corrections, digest
+       corrections, rounds, digest
   from decisions
  where tenant = %(tenant)s and ticket_id = %(ticket_id)s and decision_seq > %(since)s
 """

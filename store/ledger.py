@@ -140,7 +140,7 @@ _NOTE = _EVENT + "on conflict do nothing"
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """One decision with all that explains it: inputs to corrections, and result, are JSON."""
+    """One decision with all that explains it: inputs to rounds, and result, are JSON."""
 
     workflow_id: str
     decision_seq: int
@@ -163,16 +163,17 @@ class DecisionRow:
     digest: str
     result: str
     corrections: str = "[]"
+    rounds: str = "[]"
 
 
 _DECISION = """
 insert into decisions (workflow_id, decision_seq, tenant, ticket_id, run_id, trigger_id, trigger,
                        nominal_at, lateness_s, pack_name, pack_version, policy_version, inputs,
-                       related, fired, trace, actions, clocks, corrections, digest, result)
+                       related, fired, trace, actions, clocks, corrections, rounds, digest, result)
 values (%(workflow_id)s, %(decision_seq)s, %(tenant)s, %(ticket_id)s, %(run_id)s, %(trigger_id)s,
         %(trigger)s, %(nominal_at)s, %(lateness_s)s, %(pack_name)s, %(pack_version)s,
         %(policy_version)s, %(inputs)s, %(related)s, %(fired)s, %(trace)s, %(actions)s, %(clocks)s,
-        %(corrections)s, %(digest)s, %(result)s)
+        %(corrections)s, %(rounds)s, %(digest)s, %(result)s)
 """
 
 
@@ -205,18 +206,19 @@ class TicketRow:
     decision_seq: int
     pack_version: str
     state: str
+    halted: str = ""
 
 
 _TICKET = """
 insert into tickets (tenant, ticket_id, run_id, channel, priority, status, team, customer_id,
                      opening_ref, follow_up_of, created_at, changed_at, resolved_at, closed_at,
                      active, breached, breached_held, escalation_due, sla_state, next_due_at,
-                     next_deadline, next_deadline_is, decision_seq, pack_version, state)
+                     next_deadline, next_deadline_is, decision_seq, pack_version, state, halted)
 values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(status)s, %(team)s,
         %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
         %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
         %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
-        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s)
+        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s, %(halted)s)
 on conflict (tenant, ticket_id) do update
    set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
        team = excluded.team, changed_at = excluded.changed_at,
@@ -226,7 +228,7 @@ on conflict (tenant, ticket_id) do update
        sla_state = excluded.sla_state, next_due_at = excluded.next_due_at,
        next_deadline = excluded.next_deadline, next_deadline_is = excluded.next_deadline_is,
        decision_seq = excluded.decision_seq,
-       pack_version = excluded.pack_version, state = excluded.state
+       pack_version = excluded.pack_version, state = excluded.state, halted = excluded.halted
 """
 
 

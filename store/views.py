@@ -17,7 +17,10 @@ MAX_LISTED = 500
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A ticket as lists and its page show it. `owner` is empty while nobody has claimed it."""
+    """A ticket as lists and its page show it. `owner` is empty while nobody has claimed it.
+
+    `halted` is why automation on it stands still until somebody looks.
+    """
 
     ticket_id: str
     run_id: str
@@ -43,6 +46,7 @@ class TicketView:
     next_deadline: datetime | None
     next_deadline_is: str
     parked: str
+    halted: str
     decision_seq: int
     pack_version: str
 
@@ -52,7 +56,7 @@ select t.ticket_id, t.run_id, t.channel, t.priority, t.status, t.team, t.custome
        coalesce(m.subject, '') as subject, coalesce(c.agent_id, '') as owner, c.locked_until,
        t.follow_up_of, t.created_at, t.changed_at, t.resolved_at, t.closed_at, t.active,
        t.breached, t.breached_held, t.escalation_due, t.sla_state, t.next_due_at,
-       t.next_deadline, t.next_deadline_is, t.decision_seq, t.pack_version,
+       t.next_deadline, t.next_deadline_is, t.decision_seq, t.pack_version, t.halted,
        coalesce((select string_agg(p.error, '; ') from parkings as p
                   where p.tenant = t.tenant and p.ticket_id = t.ticket_id), '') as parked
   from tickets as t
@@ -80,6 +84,16 @@ _ACTIVE = (
  limit %(limit)s
 """
 )
+# The index tickets_halted; a finished one is there as well, until somebody looks.
+_HALTED = (
+    _SELECT
+    + """
+ where t.tenant = %(tenant)s and t.halted <> ''
+   and (%(status)s::text is null or t.status = %(status)s)
+ order by t.next_due_at nulls last, t.created_at, t.ticket_id
+ limit %(limit)s
+"""
+)
 _FINISHED = (
     _SELECT
     + """
@@ -97,12 +111,14 @@ async def list_tickets(
     lane: str | None = None,
     status: TicketStatus | None = None,
     limit: int = 50,
+    halted: bool = False,
 ) -> tuple[TicketView, ...]:
     """Return at most `limit` active tickets: overdue first, then by due, then by age.
 
     `lane` keeps the members of one lane (those of callbacks have no tickets); a resolved or closed
-    `status` lists those instead, latest first. InputError for an unknown lane or a limit outside
-    1 to 500.
+    `status` lists those instead, latest first. `halted` lists, in place of a lane, those on which
+    automation is halted, finished or not. InputError for an unknown lane, a lane of what is halted,
+    or a limit outside 1 to 500.
     """
     if lane is not None and lane not in {known.id for known in LANES}:
         raise InputError(
@@ -111,12 +127,16 @@ async def list_tickets(
         )
     if not 1 <= limit <= MAX_LISTED:
         raise InputError(f"limit {limit} is out of range: use 1 to {MAX_LISTED}", field="limit")
+    if halted and lane is not None:
+        raise InputError(
+            "a lane is counted without regard to what is halted: choose one of the two"
+        )
     finished = status is not None and not status.active
     if finished and lane is not None:
         return ()
     async with conn.cursor(row_factory=class_row(TicketView)) as cursor:
         await cursor.execute(
-            _FINISHED if finished else _ACTIVE,
+            _HALTED if halted else _FINISHED if finished else _ACTIVE,
             {
                 "tenant": tenant,
                 "lane": lane,

@@ -99,13 +99,15 @@ def upcoming(
     """Return what is to fall due if nothing happens before, earliest first.
 
     What new terms or a late event have put into the past falls due at the ticket's last instant. A
-    resolved ticket does not close by itself while somebody is still to be called.
+    resolved ticket does not close by itself while somebody is still to be called, and what
+    automation would do by itself stays due while it is halted on the ticket.
     """
     promised = any(clock.metric is Metric.CALLBACK and clock.unmet for clock in clocks)
     life = (
         replace(due, at=state.last_at, planned=due.at) if due.at < state.last_at else due
         for due in _of_life(state, office)
         if not (promised and due.kind is DueKind.AUTO_CLOSE)
+        and not (state.halted is not None and due.by_automation)
     )
     found = [*_of_clocks(state, clocks, terms), *life]
     left = [due for due in found if due.stamp not in state.settled]

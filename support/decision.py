@@ -8,23 +8,13 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from support.actions import (
-    ActionRecord,
-    AutoMessage,
-    Effect,
-    EffectKind,
-    Outcome,
-    Outside,
-    Work,
-    leave,
-    perform,
-    queue_effect,
-    use_policies,
-)
+from support.actions import use_policies
+from support.chains import Course, Look, Round, follow
 from support.corrections import Correction, correct, with_terms
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
+from support.halting import let_go_on, tell
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
 from support.model import EventKind, TicketEvent
 from support.needs import (
@@ -37,11 +27,10 @@ from support.needs import (
     RuleAction,
     RuleTrace,
     claim,
-    evaluate,
 )
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import Derivation, derivations
-from support.relations import related
+from support.remembering import memory_of
 from support.situation import Situation, describe
 from support.sla import (
     Breach,
@@ -54,6 +43,16 @@ from support.sla import (
 )
 from support.standing import Standing, standing
 from support.ticket import TicketState
+from support.work import (
+    ActionRecord,
+    AutoMessage,
+    Effect,
+    EffectKind,
+    Outcome,
+    Outside,
+    Work,
+    queue_effect,
+)
 
 OWNER_LOCK = timedelta(minutes=60)
 """Business time for which a person's assignment may lock the owner."""
@@ -96,7 +95,8 @@ class Decision:
     """What came of it: the new state, why, and what is to be written and sent.
 
     `derivations` explain, by metric and exchange, the deadlines that it set or moved. `related` are
-    the rows that its rules were asked with beside the facts of the ticket.
+    the rows that its rules were asked with beside the facts of the ticket; these and `trace` are
+    about the trigger, `rounds` about what rules did then, and `fired` are all of them.
     """
 
     at: datetime
@@ -120,27 +120,29 @@ class Decision:
     corrections: tuple[Correction, ...] = ()
     derivations: Mapping[tuple[Metric, int], Derivation] = field(default_factory=dict)
     related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    rounds: tuple[Round, ...] = ()
 
 
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
     """Decide `request`. Raises InputError kinds for what is refused; then nothing has changed."""
     due, work = yield from _begin(request)
     known = request.state if request.state is not None else work.state
-    terms, clocks = _reckon(work, due)
+    _reckon(work, due)
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
-    facts = describe(_situation(request, work, due, terms, clocks))
-    work.facts = facts
-    judged = yield from evaluate(
-        EvaluateRules(facts), lambda wanted: related(wanted, work.state, work.at)
-    )
-    verdict = judged.verdict
-    for action in verdict.actions:
-        if request.automation_stopped:
-            leave(work, action, "automation is stopped")
-        else:
-            yield from perform(work, action)
+    halted = work.state.halted
+    course = yield from follow(work, _look(request, work, due))
+    if halted is None and work.state.halted is not None:
+        yield from tell(work)
+    return _decided(request, work, due, known, course)
+
+
+def _decided(
+    request: Request, work: Work, due: Due | None, known: TicketState, course: Course
+) -> Decision:
+    """Say what came of it; `known` is the state that the ledger knows breaches and steps of."""
     terms, clocks = _reckon(work, due)
+    verdict = course.verdict
     ahead = upcoming(work.state, clocks, terms, work.book.office)
     return Decision(
         at=work.at,
@@ -151,9 +153,9 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         standing=standing(work.state, clocks, terms, work.at),
         due=due,
         next_due=ahead[0] if ahead else None,
-        facts=facts,
-        related=judged.related,
-        fired=verdict.fired,
+        facts=course.facts,
+        related=course.related,
+        fired=course.fired,
         trace=verdict.trace,
         pack_name=verdict.pack_name,
         pack_version=verdict.pack_version,
@@ -164,6 +166,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         new_steps=work.state.steps[len(known.steps) :],
         corrections=work.corrections,
         derivations=derivations(_before(request, work.at), clocks, work.state.marks, work.at),
+        rounds=course.rounds,
     )
 
 
@@ -173,23 +176,34 @@ def _before(request: Request, at: datetime) -> Clocks:
     return compute(state.marks, request.book, at) if state is not None else ()
 
 
-def _situation(
-    request: Request, work: Work, due: Due | None, terms: Terms, clocks: Clocks
-) -> Situation:
-    trigger = request.trigger
-    state = work.state
-    return Situation(
-        state=state,
-        clocks=clocks,
-        terms=terms,
-        standing=standing(state, clocks, terms, work.at),
-        event=trigger if isinstance(trigger, TicketEvent) else None,
-        due=due,
-        at=work.at,
-        lateness=_lateness(request, work),
-        calendar=terms.calendar,
-        owner_available=bool(state.owner) and request.owner_available,
-    )
+def _look(request: Request, work: Work, due: Due | None) -> Look:
+    """Return what the rules are asked: about the trigger, then about what rules did.
+
+    Automation gives tickets only to agents who are online.
+    """
+    trigger, owner = request.trigger, work.state.owner
+    first = trigger if isinstance(trigger, TicketEvent) else None
+
+    def look(event: TicketEvent | None, chain: frozenset[str]) -> EvaluateRules:
+        terms, clocks = _reckon(work, due)
+        state = work.state
+        available = request.owner_available or state.owner != owner
+        situation = Situation(
+            state=state,
+            clocks=clocks,
+            terms=terms,
+            standing=standing(state, clocks, terms, work.at),
+            event=event or first,
+            due=due if event is None else None,
+            at=work.at,
+            lateness=_lateness(request, work),
+            calendar=terms.calendar,
+            owner_available=bool(state.owner) and available,
+        )
+        memory = memory_of(state, work.at, due, terms.calendar)
+        return EvaluateRules(describe(situation), memory, chain)
+
+    return look
 
 
 def _lateness(request: Request, work: Work) -> timedelta:
@@ -230,6 +244,7 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     if trigger.kind is EventKind.ASSIGN and trigger.assignee and trigger.lock:
         until = work.calendar.add(work.at, OWNER_LOCK)
         work.state = replace(work.state, locked_until=until)
+    let_go_on(work, trigger, at)
     return None, work
 
 
@@ -288,6 +303,7 @@ def _work(request: Request, state: TicketState, at: datetime) -> Work:
         decision_seq=request.decision_seq,
         outside=request.outside,
         macros=request.macros,
+        automation_stopped=request.automation_stopped,
     )
 
 
@@ -305,7 +321,7 @@ def _reckon(work: Work, due: Due | None) -> tuple[Terms, Clocks]:
         if not recorded(clock, state.breaches) and _missed(clock, due, work.at)
     )
     work.state = replace(state, breaches=(*state.breaches, *missed))
-    work.about_breach = bool(missed) or (due is not None and bool(due.metric))
+    work.about_breach |= bool(missed) or (due is not None and bool(due.metric))
     return terms, clocks
 
 

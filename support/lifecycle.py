@@ -130,7 +130,7 @@ def _with_move(
     wait: Waiting | None = None,
 ) -> TicketState:
     """Leave the mark that moves the ticket to `status` where what it is `given` holds."""
-    turn = _next_turn(state, at) if event.actor.kind is ActorKind.RULE else 0
+    turn = _turn_of(state, event, at, MarkKind.STATUS)
     words = (event.disposition,) if event.disposition and not status.active else ()
     mark = Mark(
         at, MarkKind.STATUS, event.event_id, status, turn=turn, words=words, given=given, wait=wait
@@ -138,8 +138,13 @@ def _with_move(
     return replace(state, marks=(*state.marks, mark))
 
 
-def _next_turn(state: TicketState, at: datetime) -> int:
-    turns = (mark.turn for mark in state.marks if mark.at == at and mark.kind is MarkKind.STATUS)
+def _turn_of(state: TicketState, event: TicketEvent, at: datetime, kind: MarkKind) -> int:
+    """Return the turn of what `event` does: what a rule does is read after what it is due to."""
+    return _next_turn(state, at, kind) if event.actor.kind is ActorKind.RULE else 0
+
+
+def _next_turn(state: TicketState, at: datetime, kind: MarkKind = MarkKind.STATUS) -> int:
+    turns = (mark.turn for mark in state.marks if mark.at == at and mark.kind is kind)
     return max(turns, default=-1) + 1
 
 
@@ -262,7 +267,8 @@ def _priority(
 ) -> TicketState:
     if event.priority is None:
         raise InputError("a priority event needs the new priority: low, normal, high or urgent")
-    mark = Mark(at, MarkKind.PRIORITY, event.event_id, priority=event.priority)
+    turn = _turn_of(state, event, at, MarkKind.PRIORITY)
+    mark = Mark(at, MarkKind.PRIORITY, event.event_id, priority=event.priority, turn=turn)
     marks = (*_with_beginning(state), mark)
     return replace(state, marks=marks, priority=priority_at(marks) or event.priority)
 
@@ -274,7 +280,8 @@ def _tag(state: TicketState, event: TicketEvent, at: datetime, _default: datetim
     both = [tag for tag in added if tag in removed]
     if both:
         raise InputError(f"tag {both[0]} cannot be added and removed at once: choose one")
-    mark = Mark(at, MarkKind.TAG, event.event_id, words=added, without=removed)
+    turn = _turn_of(state, event, at, MarkKind.TAG)
+    mark = Mark(at, MarkKind.TAG, event.event_id, words=added, without=removed, turn=turn)
     marks = (*_with_beginning(state), mark)
     tags = tags_at(marks)
     if added:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from support.escalation import Acknowledgement, StepRecord
 from support.marks import Mark, Waiting
 from support.model import Channel, Priority, TicketStatus
+from support.needs import Firing
 from support.policy import Traits
 from support.sla import Breach
 
@@ -22,6 +23,20 @@ UNITS: dict[TicketStatus, Decimal] = {
     TicketStatus.CLOSED: Decimal(0),
 }
 CHAT_UNITS = Decimal(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why automation on a ticket stands still until somebody looks: which rule went over what."""
+
+    reason: str
+    at: datetime
+    rules: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """Say why an action is left."""
+        return f"automation on this ticket is halted: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ class TicketState:
     settled: tuple[str, ...] = ()
     reopen_count: int = 0
     reassign_count: int = 0
+    firings: tuple[Firing, ...] = ()
+    halted: Halt | None = None
 
     @property
     def traits(self) -> Traits:

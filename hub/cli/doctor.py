@@ -47,6 +47,7 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
         return (*checks, Check("running hub", ok=False, found=str(error)))
     checks.append(await _check("PostgreSQL", lambda: _postgres(endpoints)))
     checks.append(await _check("parked work", lambda: _parked(endpoints)))
+    checks.append(await _check("automation", lambda: _halted(endpoints)))
     try:
         client = await connect(settings, endpoints.temporal_address)
     except FlowHubError as error:
@@ -117,6 +118,17 @@ async def _parked(endpoints: Endpoints) -> str:
             "mend the cause, then `flowhub ticket retry`"
         )
     return f"nothing parked; {lost} deliveries failed or are unknown"
+
+
+async def _halted(endpoints: Endpoints) -> str:
+    """Say on how many tickets automation is halted: work for people, and no failure."""
+    async with await _connected(endpoints) as conn:
+        cursor = await conn.execute("select count(*) from tickets where halted <> ''")
+        (count,) = await cursor.fetchone() or (0,)
+    if not count:
+        return "halted on no ticket"
+    many = "1 ticket" if count == 1 else f"{count} tickets"
+    return f"warning: halted on {many}: see `flowhub ticket list --halted` of each tenant"
 
 
 async def _temporal(client: Client) -> str:

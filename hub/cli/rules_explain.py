@@ -1,10 +1,11 @@
 """`flowhub rules explain`: what every rule said, of facts in a file or of a stored decision."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -152,9 +153,7 @@ def _explain_decision(ticket: str, at: str, tenant: str, *, as_json: bool) -> No
             return await decision_at(conn, tenant=tenant, ticket_id=ticket, at=when)
 
     decision = run(work)
-    lines = _lines(
-        decision.fired, ((str(trace["rule_id"]), str(trace["reason"])) for trace in decision.trace)
-    )
+    lines = _stored_lines(decision.trace, decision.fired)
     if as_json:
         print_json(_form(ticket, decision, lines))
         return
@@ -164,6 +163,8 @@ def _explain_decision(ticket: str, at: str, tenant: str, *, as_json: bool) -> No
         f"{decision.pack_name}, version {decision.pack_version}"
     )
     _show_lines(lines)
+    for stored in decision.rounds:
+        _show_round(stored)
     if not decision.actions:
         say("Nothing was asked for.")
         return
@@ -171,10 +172,35 @@ def _explain_decision(ticket: str, at: str, tenant: str, *, as_json: bool) -> No
         "Asked for, and what came of it",
         ("rule", "action", "outcome", "detail"),
         (
-            (action["rule_id"], _action(action), action["outcome"], action["detail"])
+            (action["rule_id"] or "-", _action(action), action["outcome"], action["detail"])
             for action in decision.actions
         ),
     )
+
+
+def _stored_lines(trace: Sequence[Mapping[str, object]], fired: Sequence[str]) -> list[Line]:
+    """Return what each rule said in one round; `fired` gives those of it their order."""
+    here = {str(one["rule_id"]) for one in trace if one["fired"]} or set(fired)
+    said = ((str(one["rule_id"]), str(one["reason"])) for one in trace)
+    return _lines([rule_id for rule_id in fired if rule_id in here], said)
+
+
+def _show_round(stored: Mapping[str, Any]) -> None:
+    """Show what the rules said of what one of them had done."""
+    path = " -> ".join(stored["path"])
+    say(f"Then on [bold]{stored['trigger']}[/], which action {stored['cause']} made, by {path}")
+    changed = ", ".join(
+        f"{name} is {_show_fact(value)}"
+        for name, value in stored["changed"].items()
+        if name not in ("on", "actor_kind")
+    )
+    say(f"Changed since: {changed or 'nothing else'}")
+    _show_lines(_stored_lines(stored["trace"], stored["fired"]))
+
+
+def _show_fact(value: object) -> str:
+    """Write a fact as a pack does."""
+    return value or "empty" if isinstance(value, str) else json.dumps(value)
 
 
 def _instant(at: str, settings: Settings) -> datetime:
@@ -196,6 +222,7 @@ def _form(ticket: str, decision: DecisionEntry, lines: list[Line]) -> Mapping[st
         "facts": decision.inputs,
         "related": decision.related,
         "rules": lines,
+        "rounds": decision.rounds,
         "actions": decision.actions,
     }
 

@@ -1,7 +1,9 @@
 """What happened to a ticket, an entry a row: when, what, and who or why."""
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from hub.cli.output import Cut
 from store.chronicle import (
@@ -33,8 +35,9 @@ def line(entry: Entry) -> tuple[object, str, str]:
                 f"{a['kind']}: {a['outcome']} {a['detail']}".strip() for a in entry.actions
             )
             fired = ", ".join(entry.fired) or "no rule fired"
+            chains = "".join(f"; {chain}" for chain in map(_chain, entry.rounds) if chain)
             what = f"decision {entry.seq}{_late(entry.lateness_s)}"
-            return entry.at, what, f"{fired}. {done}" if done else fired
+            return entry.at, what, f"{fired}{chains}. {done}" if done else fired
         case MessageEntry():
             return entry.at, "message", _with_text(entry.text.kind, entry.text)
         case EffectEntry():
@@ -48,6 +51,13 @@ def line(entry: Entry) -> tuple[object, str, str]:
             which = entry.step or f"{entry.fraction:.0%}"
             about = f"{entry.metric} at {which}{_late(entry.lateness_s)}"
             return entry.at, "escalation step", about
+
+
+def _chain(stored: Mapping[str, Any]) -> str:
+    """Say which rules a rule has set off, such as `a set off b by priority`; empty where none."""
+    if not stored["fired"]:
+        return ""
+    return f"{stored['path'][-1]} set off {', '.join(stored['fired'])} by {stored['trigger']}"
 
 
 def _late(seconds: float) -> str:

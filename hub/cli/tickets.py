@@ -136,6 +136,9 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
         say(f"Next: {ticket.next_deadline_is} at {ticket.next_deadline:%Y-%m-%d %H:%M:%S} UTC")
     if ticket.parked:
         say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; `flowhub ticket retry {ticket_id}`")
+    if ticket.halted:
+        say(f"[bold red]Automation halted[/]: {quoted(ticket.halted)}")
+        say(f"Look at it, then let it go on: `flowhub ticket ack {ticket_id}`, or any other step")
     print_table("What happened", ("at", "what", "who or why"), map(line, entries))
 
 
@@ -145,6 +148,9 @@ def list_(
     status: Annotated[
         TicketStatus | None, typer.Option(help="This status, also a closed one.")
     ] = None,
+    halted: Annotated[
+        bool, typer.Option("--halted", help="Only those on which automation is halted.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=views.MAX_LISTED)] = 50,
     tenant: Tenant = TENANT,
     as_json: AsJson = False,
@@ -155,7 +161,12 @@ def list_(
         async with store() as pool, pool.connection() as conn:
             return list(
                 await views.list_tickets(
-                    conn, tenant=tenant, lane=lane or None, status=status, limit=limit
+                    conn,
+                    tenant=tenant,
+                    lane=lane or None,
+                    status=status,
+                    limit=limit,
+                    halted=halted,
                 )
             )
 
@@ -163,21 +174,32 @@ def list_(
     if as_json:
         print_json(tickets)
         return
-    print_table(
-        f"Tickets of {tenant}",
-        ("ticket", "subject", "status", "priority", "owner", "SLA", "next deadline"),
-        (
-            (
-                t.ticket_id,
-                t.subject[:60],
-                t.status,
-                t.priority,
-                t.owner or "-",
-                t.sla_state,
-                _until(t.next_deadline),
-            )
-            for t in tickets
-        ),
+    shown: tuple[str, ...] = (
+        "ticket",
+        "subject",
+        "status",
+        "priority",
+        "owner",
+        "SLA",
+        "next deadline",
+    )
+    rows: list[tuple[str, ...]] = [_row(t) for t in tickets]
+    if any(t.halted for t in tickets):
+        shown = (*shown, "automation")
+        why = (f"halted: {t.halted}" if t.halted else "" for t in tickets)
+        rows = [(*row, halt) for row, halt in zip(rows, why, strict=True)]
+    print_table(f"Tickets of {tenant}", shown, rows)
+
+
+def _row(t: views.TicketView) -> tuple[str, ...]:
+    return (
+        t.ticket_id,
+        t.subject[:60],
+        t.status,
+        t.priority,
+        t.owner or "-",
+        t.sla_state,
+        _until(t.next_deadline),
     )
 
 

@@ -82,6 +82,15 @@
       " ",
       element("span", one.subject, { class: "subject", dir: "auto" }),
     );
+    if (one.halted) {
+      const about = `${one.halted}. Look at it: any step but a note lets automation go on.`;
+      head.append(
+        " ",
+        element("span", "automation halted", { class: "halted" }),
+        " ",
+        element("span", about, { class: "muted small" }),
+      );
+    }
     const cell = (label, content) => {
       const node = element("td", "", { role: "cell", "data-label": label });
       node.append(content);

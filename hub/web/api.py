@@ -76,12 +76,16 @@ def reading_routes(desk: Desk) -> APIRouter:
         tenant: str,
         lane: str | None = None,
         status: TicketStatus | None = None,
+        *,
+        halted: bool = False,
         limit: Annotated[int, Query(ge=1, le=views.MAX_LISTED)] = 50,
     ) -> TicketList:
         checked_id(tenant, "tenant")
         async with desk.reading() as conn:
             return TicketList(
-                await views.list_tickets(conn, tenant=tenant, lane=lane, status=status, limit=limit)
+                await views.list_tickets(
+                    conn, tenant=tenant, lane=lane, status=status, limit=limit, halted=halted
+                )
             )
 
     @router.get("/tickets/{ticket_id}")

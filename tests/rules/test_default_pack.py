@@ -107,6 +107,21 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["macro breach-internal"],
     ),
     (
+        "a step after five notifications",
+        {**STEP, **OWNED, "step_fraction": 1.0, "notifications_24h": 5},
+        ["escalate lead"],
+    ),
+    (
+        "a chat at its target after five notifications",
+        {**STEP, **OWNED, "step_fraction": 1.0, "channel": "chat", "notifications_24h": 5},
+        ["assign", "escalate lead"],
+    ),
+    (
+        "a breach after six notifications",
+        {"on": "deadline", "due_kind": "breach", "notifications_24h": 6, **OWNED},
+        ["record Target missed: work this ticket before queue work and tell the customer."],
+    ),
+    (
         "an internal wait past its date",
         {"on": "deadline", "due_kind": "follow_up", "status": "waiting_internal", **OWNED},
         ["resume", "notify owner follow-up", "notify lead follow-up"],
@@ -114,13 +129,23 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "an internal wait past its date without an owner",
         {"on": "deadline", "due_kind": "follow_up", "status": "waiting_internal"},
-        ["assign", "resume", "notify owner follow-up", "notify lead follow-up"],
+        ["resume", "notify owner follow-up", "notify lead follow-up"],
     ),
     ("a reminder", {"on": "deadline", "due_kind": "remind", **OWNED}, ["reply reminder"]),
     (
         "no answer for seven days",
         {"on": "deadline", "due_kind": "auto_resolve", **OWNED},
         ["macro no-reply-resolve"],
+    ),
+    (
+        "no answer for seven days, but a message just now",
+        {"on": "deadline", "due_kind": "auto_resolve", "automation_messages_4h": 1, **OWNED},
+        ["resolve"],
+    ),
+    (
+        "a reminder, but a message just now",
+        {"on": "deadline", "due_kind": "remind", "automation_messages_4h": 1, **OWNED},
+        [],
     ),
     (
         "a resolved ticket after 120 hours",

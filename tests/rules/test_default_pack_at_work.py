@@ -54,7 +54,7 @@ class RuledDesk(Desk):
 
     def _answer(self, need: Need) -> Answer:
         if isinstance(need, EvaluateRules) and self.engine:
-            return self.engine.evaluate_now(need.facts)
+            return self.engine.judge_now(need)
         return super()._answer(need)
 
 
@@ -148,3 +148,45 @@ def test_a_chat_moves_at_its_target_and_reaches_the_lead_at_twice(engine: Engine
     fired = [rule for decision in passed for rule in decision.fired]
     assert fired == ["step-chat-reassign", "breach", "step-chat-lead"]
     assert passed[0].state.owner == "ida"
+
+
+def test_a_wait_that_ends_without_an_owner_is_assigned_once(engine: Engine) -> None:
+    desk = _desk(engine)
+    desk.agents = {}
+    desk.take(created())
+    wait = event(
+        EventKind.WAIT,
+        MONDAY + timedelta(minutes=6),
+        KIM,
+        status=TicketStatus.WAITING_INTERNAL,
+        waiting_on=WaitingOn.TEAM,
+        follow_up_at=MONDAY + timedelta(hours=2),
+    )
+    desk.take(wait)
+    desk.agents = dict(ROOM)
+    (passed,) = desk.pass_until(MONDAY + timedelta(hours=2))
+    assert passed.fired == ("follow-up-internal", "assign-without-owner")
+    assert [r.path for r in passed.rounds] == [("follow-up-internal",)]
+    assert [a.kind for a in passed.actions] == ["resume", "notify", "notify", "assign"]
+    assert passed.state.owner == "kim"
+
+
+@pytest.mark.parametrize("channel", [Channel.WEB, Channel.CHAT])
+@pytest.mark.parametrize("priority", list(Priority))
+def test_a_ticket_that_nobody_touches_stays_within_its_quota(
+    engine: Engine, channel: Channel, priority: Priority
+) -> None:
+    desk = _desk(engine)
+    desk.take(created(priority=priority, channel=channel))
+    for minutes in (1, 3, 10, 20, 40):
+        at = MONDAY + timedelta(minutes=minutes)
+        desk.pass_until(at)
+        desk.take(event(EventKind.CUSTOMER_MESSAGE, at, CUSTOMER))
+    desk.pass_until(MONDAY + timedelta(days=20))
+    passed = desk.decisions
+    assert passed[-1].state.halted is None
+    assert max(len(d.state.notifications) for d in passed) <= 6
+    assert not [a for d in passed for a in d.actions if a.detail.startswith("quota")]
+    told = [d for d in passed if d.new_steps and "step-quiet" not in d.fired]
+    assert told
+    assert all(d.fired for d in passed if d.new_steps or d.new_breaches)

@@ -1,6 +1,6 @@
 """Drives the pure core in memory: tickets, agents and what rules answer, without any server."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -52,6 +52,9 @@ def action(kind: str, **params: Any) -> RuleAction:
     return RuleAction("a-rule", kind, params)
 
 
+MACROS = {"hello": (action("record", note="hi"), action("set_priority", priority="high"))}
+
+
 @dataclass
 class Desk:
     """One ticket and its surroundings; `rules` are what the pack answers on every decision."""
@@ -66,6 +69,8 @@ class Desk:
     decisions: list[Decision] = field(default_factory=list)
     book: PolicyBook = BOOK
     current: PolicyBook | None = None
+    stopped: bool = False
+    macros: Mapping[str, tuple[RuleAction, ...]] = field(default_factory=lambda: dict(MACROS))
     wants: tuple[str, ...] = ()
     signals: Signals = field(default_factory=Signals)
     customer: CustomerStanding = NOBODY_ELSE
@@ -82,8 +87,9 @@ class Desk:
             at + late,
             self.state,
             self.book,
-            {"hello": (action("record", note="hi"), action("set_priority", priority="high"))},
+            self.macros,
             self.outside,
+            automation_stopped=self.stopped,
             current=self.current,
         )
         decision = self._drive(decide(request))

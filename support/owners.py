@@ -1,0 +1,87 @@
+"""Who gets a ticket and who is told of it: assignment, escalation, and the owner lock."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from support.model import EventKind, TicketStatus
+from support.needs import Answer, FindCandidates, Need, RuleAction, candidates, claim, people
+from support.routing import Role, Strategy, rank
+from support.transitions import check
+from support.work import Asking, Done, Outcome, Work
+
+_STAND_INS: Mapping[Role, tuple[Role, ...]] = {
+    Role.LEAD: (Role.MANAGER,),
+    Role.MANAGER: (Role.LEAD,),
+    Role.ON_CALL: (Role.MANAGER, Role.LEAD),
+}
+"""Who is told where nobody has the role: a step that reaches nobody would be a silent one."""
+
+
+def assign(work: Work, action: RuleAction) -> Asking:
+    """Give the ticket to the first of the ranked candidates who has room, unless it is locked."""
+    state = work.state
+    check(state.status, EventKind.ASSIGN)
+    if state.locked(work.at):
+        return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
+    need = FindCandidates(
+        role=Role(str(action.params.get("role", Role.AGENT))),
+        team=str(action.params.get("team") or state.team),
+        skills=state.skills,
+    )
+    found = yield from candidates(need)
+    units = replace(state, status=TicketStatus.OPEN).units
+    strategy = Strategy(str(action.params.get("strategy", Strategy.LEAST_LOADED)))
+    ranked = rank(found, units, strategy, exclude=state.owner)
+    for place in ranked:
+        if place.rejected:
+            break
+        if (yield from claim(place.agent_id, units, forced=False)):
+            event = work.event(EventKind.ASSIGN, action.rule_id)
+            work.apply(replace(event, assignee=place.agent_id))
+            return Done(Outcome.DONE, f"owner is {place.agent_id}", ranked=ranked)
+    who = f"{need.role} of team {need.team}" if need.team else f"{need.role}"
+    return Done(Outcome.REFUSED, f"no {who} is online with skills and room", ranked=ranked)
+
+
+def escalate(work: Work, action: RuleAction) -> Asking:
+    """Say whose it is to act; where nobody owns the ticket, they own it now."""
+    wanted = target_of(work, action)
+    target, told = yield from recipients(work, wanted)
+    if not told:
+        return Done(Outcome.REFUSED, f"there is no {wanted} to escalate to")
+    if not work.state.owner and target != "owner" and work.state.active:
+        units = replace(work.state, status=TicketStatus.OPEN).units
+        for person in told:
+            if (yield from claim(person, units, forced=False)):
+                event = work.event(EventKind.ASSIGN, action.rule_id)
+                work.apply(replace(event, assignee=person))
+                return Done(Outcome.DONE, f"had no owner: {target} {person} is owner now")
+    place = f" in the place of {wanted}" if target != wanted else ""
+    return Done(Outcome.DONE, f"escalated to {target} {', '.join(told)}{place}")
+
+
+def target_of(work: Work, action: RuleAction) -> str:
+    """Whom a step is for: as the rule says, or the on-call rota where the ladder says so."""
+    target = str(action.params["to"])
+    return str(Role.ON_CALL) if work.on_call and target != "channel" else target
+
+
+def recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, tuple[str, ...]]]:
+    """Return who is told, and in which role: where nobody has the one asked for, a stand-in."""
+    if target == "owner":
+        return target, ((work.state.owner,) if work.state.owner else ())
+    for role in (Role(target), *_STAND_INS.get(Role(target), ())):
+        found = yield from people(role, work.state.team)
+        if found:
+            return str(role), found
+    return target, ()
+
+
+def lock_owner(work: Work, action: RuleAction) -> Done:
+    """Let the owner keep the ticket for some minutes of business time."""
+    if not work.state.owner:
+        return Done(Outcome.REFUSED, "no owner to lock")
+    until = work.calendar.add(work.at, timedelta(minutes=float(str(action.params["minutes"]))))
+    work.state = replace(work.state, locked_until=until)
+    return Done(Outcome.DONE, f"owner locked until {until.isoformat()}")
