@@ -118,6 +118,11 @@ class Pack:
     rules: tuple[Rule, ...]
     macros: MacroBook
     limits: Limits = USUAL
+    tenants: tuple[str, ...] = ()
+
+    def serves(self, tenant: str) -> bool:
+        """Whether the pack may decide for `tenant`; one that names no tenants is for all."""
+        return not self.tenants or tenant in self.tenants
 
     @property
     def listens(self) -> frozenset[str]:
