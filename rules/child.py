@@ -23,6 +23,10 @@ class ChildLostError(Exception):
     """The child crashed, hung or reported an error: it must be replaced."""
 
 
+class ChildSilentError(ChildLostError):
+    """The child did not answer in time."""
+
+
 def _spawn() -> subprocess.Popen[bytes]:
     try:
         # -I keeps the working directory and PYTHON* out, the environment keeps secrets out.
@@ -117,7 +121,7 @@ class Child:
         poll = select.poll()
         poll.register(fd, event)
         if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-            raise ChildLostError("the engine did not answer in time")
+            raise ChildSilentError("the engine did not answer in time")
 
     def _ended(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

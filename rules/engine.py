@@ -7,12 +7,14 @@ here.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import logs
-from rules.child import Child, ChildLostError
+from rules.child import Child, ChildLostError, ChildSilentError
 from rules.compiler import compile_pack
 from rules.facts import typed
 from rules.pack import Pack
@@ -23,6 +25,15 @@ from support.needs import EvaluateRules, Fact, RuleVerdict
 
 _log = logs.get(__name__)
 ATTEMPTS = 2
+_FAULTS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an engine's process was replaced; `kind` is disagreement, crash or hang."""
+
+    kind: str
+    reason: str
 
 
 class Engine:
@@ -32,6 +43,8 @@ class Engine:
         self.pack = pack
         self.disagreements = 0
         self.restarts = 0
+        self.faults: deque[Fault] = deque(maxlen=_FAULTS_KEPT)
+        """Faults that nobody has taken yet, the oldest first."""
         self._timeout_s = timeout_s
         self._program = compile_pack(pack)
         self._lock = threading.Lock()
@@ -90,12 +103,14 @@ class Engine:
                 try:
                     matched = self._match(message)
                 except ChildLostError as error:
+                    kind = "hang" if isinstance(error, ChildSilentError) else "crash"
                     reason = str(error)
                 else:
                     if matched == expected:
                         return verdict_of(self.pack, findings, question)
                     self.disagreements += 1
                     differing = ", ".join(sorted(matched ^ expected))
+                    kind = "disagreement"
                     reason = f"engine and reference disagree on {differing}"
                 _log.error(
                     "rules engine failed",
@@ -104,6 +119,7 @@ class Engine:
                     pack=self.pack.name,
                     version=self.pack.version,
                 )
+                self.faults.append(Fault(kind, reason))
                 self._discard()
         raise RulesEngineError(
             f"pack {self.pack.name} {self.pack.version} cannot be decided, also not in a fresh "
