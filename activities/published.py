@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 
 import psycopg
 from psycopg.errors import UniqueViolation
-from psycopg_pool import PoolTimeout
 
 import logs
 from activities.course import Course, Judging, Macros, PackFailedError, Seen, take_faults
@@ -92,7 +91,7 @@ class Published:
             using = self._engines.using(standing.version, partial(_body, conn))
             try:
                 running = await stack.enter_async_context(using)
-            except (psycopg.Error, PoolTimeout):
+            except psycopg.Error:
                 raise
             except Exception as error:
                 raise PackFailedError(standing.number, error) from error
@@ -140,7 +139,7 @@ class Published:
                         kind=seen.fault.kind,
                         reason=seen.fault.reason,
                     )
-        except (psycopg.Error, PoolTimeout) as error:
+        except psycopg.Error as error:
             _log.warning("engine faults are not on record", error=type(error).__name__)
 
     async def refresh(self) -> None:
@@ -163,7 +162,7 @@ class Published:
         while True:
             try:
                 await self.refresh()
-            except (psycopg.Error, PoolTimeout) as error:
+            except psycopg.Error as error:
                 _log.warning("publications cannot be read", error=type(error).__name__)
             await asyncio.sleep(REFRESH_S)
 

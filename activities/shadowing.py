@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 import logs
 from activities.course import Course, Round, Seen, take_faults
@@ -58,7 +57,7 @@ class Shadows:
                 return
             try:
                 await self._compare(course, number)
-            except (psycopg.Error, PoolTimeout) as error:
+            except psycopg.Error as error:
                 _log.warning("a comparison is lost", **_about(course), error=type(error).__name__)
             except Exception as error:  # noqa: BLE001  no failure of a shadow is one of the hub
                 await self._switch_off(course, number, error)
@@ -101,7 +100,7 @@ class Shadows:
         try:
             async with transaction(self._pool) as conn:
                 await ending(conn, tenant=course.asked.tenant)
-        except (psycopg.Error, PoolTimeout, InputError) as unwritten:
+        except (psycopg.Error, InputError) as unwritten:
             _log.warning("that is not on record", error=type(unwritten).__name__)
 
 

@@ -301,7 +301,8 @@ select p.tenant, p.number, k.name, p.version, p.parked_at, p.parked_error as err
  where p.parked_at is not null and (%(tenant)s::text is null or p.tenant = %(tenant)s)
    and not exists (select from pack_publications as later
                     where later.tenant = p.tenant and later.number > p.number
-                      and later.status = 'done' and later.kind in ('publish', 'rollback'))
+                      and later.status = 'done' and later.kind in ('publish', 'rollback')
+                      and later.parked_at is null)
  order by p.tenant, p.number
 """
 

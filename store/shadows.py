@@ -1,6 +1,6 @@
 """What a shadow would have done at each decision, beside what the active pack did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,7 +74,7 @@ class Difference:
     decision_seq: int
     trigger: str
     compared_at: datetime
-    rules: tuple[str, ...]
+    rules: Sequence[str]
     active: Mapping[str, Any]
     shadow: Mapping[str, Any]
 
