@@ -168,7 +168,8 @@ async def test_decisions_of_tenants_at_once_never_cross_packs(bench: Bench) -> N
 
 
 async def test_macros_texts_and_rules_of_a_decision_are_of_one_version(bench: Bench) -> None:
-    text = "name: p\nrules:\n  - {id: r, description: d, on: [created], then: [{macro: {name: greet}}]}\n"
+    rule = "{id: r, description: d, on: [created], then: [{macro: {name: greet}}]}"
+    text = f"name: p\nrules:\n  - {rule}\n"
     macros = MACROS.replace("Hello", "Good day")
     old, new = (parse_pack(Bundle(text, form, "p.yaml", "m.yaml")) for form in (MACROS, macros))
     assert old.version != new.version
