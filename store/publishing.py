@@ -49,8 +49,12 @@ async def roll_back(
         target = await _target(conn, to, tenant=tenant) if to else None
     version = target.version if target else ""
     if version == now.version:
-        raise InputError(f"publication {to} is what {tenant} decides by now: roll back to another")
-    number = (target.brings_back or target.number) if target else None
+        what = f"publication {to}" if to else "the pack of the worker's settings"
+        raise InputError(
+            f"{what} is what {tenant} decides by now: name another with --to, see "
+            "`flowhub rules history`"
+        )
+    number = (target.brings_back or target.number) if target else 0
     entry = Entry(Kind.ROLLBACK, by, reason, version, brings_back=number)
     return await _add(conn, entry, tenant=tenant, now=now)
 

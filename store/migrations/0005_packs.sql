@@ -8,7 +8,7 @@ create table pack_publications (
     version          text        references packs,  -- null: no pack, or the one of the worker's settings
     base_number      integer,                       -- what was active when it was made
     base_version     text,
-    brings_back      integer,                       -- rollback: the publication that counts again
+    brings_back      integer,                       -- rollback: what counts again; 0: the worker's
     author           text        not null,
     reason           text        not null,
     made_at          timestamptz not null default clock_timestamp(),

@@ -182,7 +182,7 @@ async def test_roll_back_to_a_version_and_to_the_workers_own(file: Path, pool: P
     own = await answer("rollback", *WHY, "--to", "own")
     assert (own["version"], own["status"]) == ("", "active")
     assert "never decided by version" in str(await refusal("rollback", *WHY, "--to", "0" * 12))
-    assert "nothing to roll back" in str(await refusal("rollback", *WHY))
+    assert "name another with --to" in str(await refusal("rollback", *WHY))
 
 
 async def test_a_second_person_approves_and_a_history_tells_it(file: Path) -> None:
