@@ -15,6 +15,8 @@ from rules.bundle import Bundle
 from rules.engine import Engine
 from rules.load import parse_pack
 from rules.macros import MacroBook
+from rules.pack import Pack
+from support.errors import FlowHubError, PackError, RulesEngineError
 
 ReadBody = Callable[[str], Awaitable[str]]
 _log = logs.get(__name__)
@@ -100,11 +102,25 @@ class Engines:
 
 
 def _start(version: str, body: str, timeout_s: float) -> Running:
-    pack = parse_pack(Bundle.from_json(body))
+    pack = _read(version, body)
     engine = Engine(pack, timeout_s=timeout_s)
-    engine.__enter__()
+    try:
+        engine.__enter__()
+    except RulesEngineError:
+        engine.__enter__()
     _log.info("rules engine started", pack=pack.name, version=version)
     return Running(engine, pack.macros)
+
+
+def _read(version: str, body: str) -> Pack:
+    try:
+        return parse_pack(Bundle.from_json(body))
+    except (FlowHubError, MemoryError):
+        raise
+    except Exception as error:
+        # A stored pack may be of a newer worker, and trip this one over in any way.
+        what = f"pack {version} cannot be read: {type(error).__name__}: {error}"
+        raise PackError(what) from error
 
 
 async def _end(starting: asyncio.Task[Running]) -> None:

@@ -18,7 +18,7 @@ from activities.surroundings import Evaluator
 from store import engine_faults, packs, publishing
 from store.packs import Standing
 from store.pool import Connection, Pool, transaction
-from support.errors import LedgerError, RulesEngineError
+from support.errors import LedgerError, PackError, RulesEngineError
 
 T = TypeVar("T")
 REFRESH_S = 2.0
@@ -91,9 +91,9 @@ class Published:
             using = self._engines.using(standing.version, partial(_body, conn))
             try:
                 running = await stack.enter_async_context(using)
-            except psycopg.Error:
-                raise
-            except Exception as error:
+            except RulesEngineError as error:
+                raise course.failed(error) from error
+            except (PackError, LedgerError) as error:
                 raise PackFailedError(standing.number, error) from error
             course.engine, course.macros = running.engine, running.macros
             yield course

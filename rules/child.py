@@ -23,6 +23,10 @@ class ChildLostError(Exception):
     """The child crashed, hung or reported an error: it must be replaced."""
 
 
+class ChildUnstartedError(ChildLostError):
+    """The machine starts no process: not the fault of any pack."""
+
+
 class ChildSilentError(ChildLostError):
     """The child did not answer in time."""
 
@@ -40,7 +44,7 @@ def _spawn() -> subprocess.Popen[bytes]:
             bufsize=0,
         )
     except OSError as error:
-        raise ChildLostError(f"the engine's process cannot be started: {error}") from error
+        raise ChildUnstartedError(f"the engine's process cannot be started: {error}") from error
 
 
 class Child:

@@ -10,7 +10,7 @@ from support.duration import show_duration
 from support.needs import RuleAction
 
 _NOT_SETTINGS = frozenset({"version", "text", "file", "rules", "macros"})
-_NOT_PARTS = frozenset({"id", "line"})
+_NOT_PARTS = frozenset({"id", "line", "file"})
 
 
 @dataclass(frozen=True, slots=True)

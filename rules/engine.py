@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import logs
-from rules.child import Child, ChildLostError, ChildSilentError
+from rules.child import Child, ChildLostError, ChildSilentError, ChildUnstartedError
 from rules.compiler import compile_pack
 from rules.facts import typed
 from rules.pack import Pack
@@ -57,7 +57,8 @@ class Engine:
                 self._running()
             except ChildLostError as error:
                 raise RulesEngineError(
-                    f"the rules engine does not start with pack {self.pack.name}: {error}"
+                    f"the rules engine does not start with pack {self.pack.name}: {error}",
+                    **self._blamed(error),
                 ) from error
         return self
 
@@ -92,25 +93,28 @@ class Engine:
         return self.judge_now(EvaluateRules(facts))
 
     def judge_now(self, question: EvaluateRules) -> RuleVerdict:
-        """Return what fires; RulesEngineError when a fresh engine fails too."""
+        """Return what fires; RulesEngineError when a fresh engine fails too.
+
+        Its details name pack and version where it is they that cannot be decided by.
+        """
         values = typed(question.facts)
         findings = examine(self.pack, values)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message = self._program.message(values)
-        reason = ""
+        reason, blamed = "", self._blamed()
         with self._lock:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     matched = self._match(message)
                 except ChildLostError as error:
                     kind = "hang" if isinstance(error, ChildSilentError) else "crash"
-                    reason = str(error)
+                    reason, blamed = str(error), self._blamed(error)
                 else:
                     if matched == expected:
                         return verdict_of(self.pack, findings, question)
                     self.disagreements += 1
                     differing = ", ".join(sorted(matched ^ expected))
-                    kind = "disagreement"
+                    kind, blamed = "disagreement", self._blamed()
                     reason = f"engine and reference disagree on {differing}"
                 _log.error(
                     "rules engine failed",
@@ -124,9 +128,13 @@ class Engine:
         raise RulesEngineError(
             f"pack {self.pack.name} {self.pack.version} cannot be decided, also not in a fresh "
             f"engine: {reason}; nothing was changed",
-            pack=self.pack.name,
-            version=self.pack.version,
+            **blamed,
         )
+
+    def _blamed(self, error: ChildLostError | None = None) -> Mapping[str, str]:
+        if isinstance(error, ChildUnstartedError):
+            return {}
+        return {"pack": self.pack.name, "version": self.pack.version}
 
     def _match(self, message: Mapping[str, object]) -> set[str]:
         names = self._running().match(message)

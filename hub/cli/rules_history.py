@@ -43,13 +43,14 @@ def history(
 ) -> None:
     """List what was published, proposed and tried: who, when, why, and what became of it."""
 
-    async def work() -> tuple[Publication, ...]:
+    async def work() -> tuple[Standing, tuple[Publication, ...]]:
         async with store() as pool, pool.connection() as conn:
-            return await packs.history(conn, tenant=tenant, limit=limit)
+            standing = await packs.standing(conn, tenant=tenant)
+            return standing, await packs.history(conn, tenant=tenant, limit=limit)
 
-    found = run(work)
+    standing, found = run(work)
     if as_json:
-        print_json({"tenant": tenant, "publications": found})
+        print_json({"tenant": tenant, "active": standing, "publications": found})
         return
     if not found:
         say(f"{tenant} has published nothing: it decides by the pack of the worker's settings.")
@@ -72,6 +73,8 @@ def history(
             for one in found
         ),
     )
+    if standing.approval_required:
+        say("Changes need a second person: `flowhub rules approve NUMBER --reason ...`")
     for one in found:
         if one.parked_at is not None:
             say(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,9 +118,12 @@ async def bench(database_url: str) -> AsyncIterator[Bench]:
 
 
 def children() -> int:
-    """Engine processes of this process."""
-    found = psutil.Process().children()
-    return sum("engine_process.py" in " ".join(child.cmdline()) for child in found)
+    """Engine processes of this process that have not ended."""
+    found = 0
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            found += "engine_process.py" in " ".join(child.cmdline())
+    return found
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -299,6 +303,45 @@ async def test_a_pack_that_this_worker_cannot_read_is_parked(bench: Bench) -> No
     async with bench.pool.connection() as conn:
         [one] = await packs.parked(conn, tenant=TENANT)
     assert "bad.yaml, line 2" in one.error
+
+
+async def test_a_machine_that_starts_no_process_parks_no_pack(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await published(bench.pool, V1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("no process left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rules.child.subprocess.Popen", refuse)
+        with pytest.raises(ApplicationError, match="cannot be started"):
+            await bench.decide(created("T-1"))
+    assert await bench.decided_by("T-1") == ("one", "one")
+    async with bench.engines.using(V1.version, _never) as running:
+        assert running.engine.child_pid
+        os.kill(running.engine.child_pid, signal.SIGKILL)
+    with monkeypatch.context() as patch:
+        patch.setattr("rules.child.subprocess.Popen", refuse)
+        with pytest.raises(ApplicationError, match="cannot be started"):
+            await bench.decide(created("T-2"))
+    assert await bench.decided_by("T-2") == ("one", "one")
+    assert (await bench.standing()).version == V1.version
+
+
+async def test_a_stored_pack_that_trips_the_parser_over_is_parked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await published(bench.pool, V1)
+
+    def trip(_bundle: Bundle) -> Pack:
+        raise KeyError("newer")
+
+    monkeypatch.setattr(engines_module, "parse_pack", trip)
+    assert await bench.decided_by("T-1") == ("scripted", "")
+    async with bench.pool.connection() as conn:
+        [one] = await packs.parked(conn, tenant=TENANT)
+    assert "cannot be read: KeyError: 'newer'" in one.error
 
 
 async def test_a_fault_that_a_fresh_engine_mends_parks_nothing_and_is_counted(

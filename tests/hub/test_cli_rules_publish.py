@@ -204,6 +204,7 @@ async def test_a_second_person_approves_and_a_history_tells_it(file: Path) -> No
     ]
     shown = (await flowhub("history")).stdout
     assert "Rules of acme" in shown
+    assert "Changes need a second person" in shown
 
 
 async def test_a_parked_pack_is_in_the_history_with_its_error(file: Path, pool: Pool) -> None:
