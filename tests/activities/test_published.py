@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import engines as engines_module
+from activities import shadowing
 from activities.decide import DecideActivities, Rulebook
 from activities.engines import Engines
 from activities.messages import DecideInput, Verdict
@@ -41,6 +44,7 @@ from support.model import (
     TicketEvent,
     workflow_id,
 )
+from support.needs import EvaluateRules, RuleVerdict
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
 from tests.publishing import TENANT, published, remembered, shadowed, tagging
 from tests.rules.situations import MACROS
@@ -450,6 +454,52 @@ async def test_a_shadow_that_crashes_is_switched_off_and_harms_nothing(
         last, *_ = await packs.history(conn, tenant=TENANT)
     assert (last.kind, last.version, last.author) == ("unshadow", V2.version, "flowhub")
     assert "it failed: RulesEngineError: pack two" in last.reason
+
+
+async def test_no_decision_waits_for_a_shadow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    real = Engine.judge_now
+
+    def slow(engine: Engine, question: EvaluateRules) -> RuleVerdict:
+        if engine.pack.name == "two":
+            assert answered.wait(30)
+        return real(engine, question)
+
+    monkeypatch.setattr(Engine, "judge_now", slow)
+    await published(bench.pool, V1)
+    await shadowed(bench.pool, V2)
+    done = [await bench.decided_by(f"T-{number}") for number in range(10)]
+    answered.set()
+    assert set(done) == {("one", "one")}
+    await bench.activities.published.settle()
+    async with bench.pool.connection() as conn:
+        found = await shadows.summary(conn, tenant=TENANT, number=2)
+    assert found.compared == 10
+
+
+async def test_a_comparison_that_cannot_be_written_ends_no_shadow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(shadows, "add", lost)
+    await shadowed(bench.pool, V1)
+    await bench.decided_by("T-1")
+    await bench.activities.published.settle()
+    assert (await bench.standing()).shadow_number == 1
+
+
+async def test_more_than_a_slow_shadow_can_take_is_left_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadowing, "MOST_WAITING", 0)
+    await shadowed(bench.pool, V1)
+    with capture_logs() as logged:
+        await bench.decided_by("T-1")
+    assert any("not compared" in entry["event"] for entry in logged)
 
 
 async def test_a_shadow_that_cannot_be_read_is_switched_off(bench: Bench) -> None:
