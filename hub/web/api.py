@@ -81,17 +81,6 @@ def reading_routes(desk: Desk) -> APIRouter:
         async with desk.reading() as conn:
             return await read_board(conn, tenant=tenant, office=desk.office, now=desk.now())
 
-    @router.get("/rules")
-    async def rules(
-        tenant: str, limit: Annotated[int, Query(ge=1, le=MAX_PUBLICATIONS)] = 100
-    ) -> RulesAnswer:
-        checked_id(tenant, "tenant")
-        async with desk.reading() as conn:
-            return RulesAnswer(
-                await packs.standing(conn, tenant=tenant),
-                await packs.history(conn, tenant=tenant, limit=limit),
-            )
-
     @router.get("/tickets")
     async def tickets(
         tenant: str,
@@ -124,6 +113,24 @@ def reading_routes(desk: Desk) -> APIRouter:
             await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
             return TimelineAnswer(
                 await chronicle.timeline(conn, tenant=tenant, ticket_id=ticket_id, since=since)
+            )
+
+    return router
+
+
+def rules_routes(desk: Desk) -> APIRouter:
+    """Return the route that says what a tenant decides by."""
+    router = APIRouter(prefix="/api/v1/tenants/{tenant}")
+
+    @router.get("/rules")
+    async def rules(
+        tenant: str, limit: Annotated[int, Query(ge=1, le=MAX_PUBLICATIONS)] = 100
+    ) -> RulesAnswer:
+        checked_id(tenant, "tenant")
+        async with desk.reading() as conn:
+            return RulesAnswer(
+                await packs.standing(conn, tenant=tenant),
+                await packs.history(conn, tenant=tenant, limit=limit),
             )
 
     return router
