@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds a rule evaluation may take before its process is killed.",
     )
+    engines_max: int = Field(
+        default=8,
+        ge=1,
+        le=200,
+        description="Most published packs whose rules engines a worker keeps, a process each.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -6,8 +6,8 @@ python worker.py            # with FLOWHUB_* settings, or beside a running `flow
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 
 import logs
 from activities.decide import DecideActivities, Rulebook
+from activities.engines import Engines
 from activities.outside import OutsideActivities, ways_out
 from rules.engine import Engine
 from rules.load import load_pack
@@ -41,8 +42,12 @@ async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> Async
         await ledger.remember_policies(conn, version=policies.version, body=form)
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(Engine(pack, timeout_s=settings.engine_timeout_s))
+        engines = Engines(most=settings.engines_max, timeout_s=settings.engine_timeout_s)
+        stack.push_async_callback(engines.close)
         rulebook = Rulebook(engine, pack.macros, policies, ways_out(settings))
-        decide = DecideActivities(pool, rulebook)
+        decide = DecideActivities(pool, rulebook, engines)
+        stack.push_async_callback(decide.published.settle)
+        await stack.enter_async_context(_beside(decide.published.keep_fresh()))
         outside = OutsideActivities(pool, settings)
         yield Worker(
             client,
@@ -52,6 +57,17 @@ async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> Async
             activities=[decide.decide, decide.park, outside.perform, outside.park],
             graceful_shutdown_timeout=timedelta(seconds=10),
         )
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def run(settings: Settings) -> None:

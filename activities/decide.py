@@ -1,16 +1,17 @@
 """The one transaction: a trigger becomes a stored decision, exactly once."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+from functools import partial
 
-from psycopg.errors import UniqueViolation
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import records
+from activities.course import Course, Macros
+from activities.engines import Engines
 from activities.messages import DecideInput, EffectRef, EventResult, Parking, Verdict
+from activities.published import Published
 from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
@@ -22,7 +23,6 @@ from support.deadlines import named, upcoming
 from support.decision import Deadline, Decision, Request, decide
 from support.errors import FlowHubError, InputError, LedgerError
 from support.model import TicketEvent
-from support.needs import RuleAction
 from support.policy import PolicyBook
 from support.sla import compute
 from support.standing import standing
@@ -36,22 +36,12 @@ _DEFAULT_LOCALE = "en"
 _log = get(__name__)
 
 
-class Macros(Protocol):
-    """Macros as a decision uses them."""
-
-    @property
-    def actions(self) -> Mapping[str, tuple[RuleAction, ...]]:
-        """Actions of each macro."""
-        ...
-
-    def render(self, name: str, locale: str, values: Mapping[str, str]) -> str:
-        """Return the text `name` in the language of the reader."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What decisions go by: the engine of one pack, its macros, the policies, the ways out."""
+    """What decisions go by: the policies, the ways out, and the worker's own pack.
+
+    Engine and macros count for tenants that have published no pack.
+    """
 
     engine: Evaluator
     macros: Macros
@@ -62,9 +52,10 @@ class Rulebook:
 class DecideActivities:
     """The local activity `decide`, and the parking of what cannot be decided."""
 
-    def __init__(self, pool: Pool, rulebook: Rulebook) -> None:
+    def __init__(self, pool: Pool, rulebook: Rulebook, engines: Engines | None = None) -> None:
         self._pool = pool
         self._rulebook = rulebook
+        self.published = Published(pool, rulebook, engines)
 
     @activity.defn(name=DECIDE)
     async def decide(self, asked: DecideInput) -> Verdict:
@@ -74,33 +65,38 @@ class DecideActivities:
         ApplicationError named by its code; everything else is raised as it comes.
         """
         try:
-            try:
-                return await self._decide(asked)
-            except UniqueViolation:
-                return await self._decide(asked)
+            return await self.published.attend(asked, partial(self._decide, asked))
         except FlowHubError as error:
             raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
 
-    async def _decide(self, asked: DecideInput) -> Verdict:
+    async def _decide(self, asked: DecideInput, course: Course) -> Verdict:
         try:
             async with transaction(self._pool) as conn:
-                return await self._in_transaction(conn, asked)
+                return await self._in_transaction(conn, asked, course)
         except InputError as error:
             async with transaction(self._pool) as conn:
                 return await self._refuse(conn, asked, error)
 
-    async def _in_transaction(self, conn: Connection, asked: DecideInput) -> Verdict:
+    async def _in_transaction(
+        self, conn: Connection, asked: DecideInput, course: Course
+    ) -> Verdict:
         found = await _read(conn, asked)
         answered = await self._known(conn, asked, found)
         if answered is not None:
             return answered
+        async with self.published.by(conn, course, found.packs):
+            return await self._by_course(conn, asked, found, course)
+
+    async def _by_course(
+        self, conn: Connection, asked: DecideInput, found: ledger.Found, course: Course
+    ) -> Verdict:
         state = _state_of(found)
         surroundings = Surroundings(
             conn,
             asked.tenant,
             asked.ticket_id,
             asked.now,
-            self._rulebook.engine,
+            course,
             owner=found.claim.agent_id if found.claim else "",
         )
         request = Request(
@@ -113,16 +109,16 @@ class DecideActivities:
             state=state,
             book=await self._book(conn, state),
             current=self._rulebook.policies,
-            macros=self._rulebook.macros.actions,
+            macros=course.macros.actions,
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
             automation_stopped=found.automation_stopped,
         )
-        decision = await surroundings.drive(decide(request))
+        decision = course.decision = await surroundings.drive(decide(request))
         surroundings.at = decision.at
         kept = records.plain(decision)
         verdict = records.verdict_of(asked, decision, kept.digest)
-        texts = await self._texts(conn, asked, decision)
+        texts = await self._texts(conn, asked, decision, course.macros)
         await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
         await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
         _log.info(
@@ -275,34 +271,15 @@ class DecideActivities:
                 )
 
     async def _texts(
-        self, conn: Connection, asked: DecideInput, decision: Decision
+        self, conn: Connection, asked: DecideInput, decision: Decision, macros: Macros
     ) -> tuple[messages.Message, ...]:
         if not decision.messages:
             return ()
         customer_id = decision.state.customer_id
         locale = await messages.locale_of(conn, tenant=asked.tenant, customer_id=customer_id)
         return tuple(
-            self._text(asked, decision, message, locale or _DEFAULT_LOCALE)
+            _text(asked, decision, message, macros, locale or _DEFAULT_LOCALE)
             for message in decision.messages
-        )
-
-    def _text(
-        self, asked: DecideInput, decision: Decision, message: AutoMessage, locale: str
-    ) -> messages.Message:
-        due = decision.next_due
-        values = {
-            "ticket_id": asked.ticket_id,
-            "follow_up": due.at.isoformat(timespec="minutes") if due else "",
-        }
-        return messages.Message(
-            tenant=asked.tenant,
-            ticket_id=asked.ticket_id,
-            message_ref=message.message_ref,
-            kind="reply",
-            author_kind="rule",
-            author_id=message.macro,
-            created_at=decision.at,
-            body=self._rulebook.macros.render(message.macro, locale, values),
         )
 
     async def _refuse(self, conn: Connection, asked: DecideInput, error: InputError) -> Verdict:
@@ -367,3 +344,23 @@ def _trigger(asked: DecideInput) -> TicketEvent | Deadline:
     if asked.deadline is None:
         raise LedgerError("a decision needs an event or a deadline")
     return Deadline(asked.deadline.at, asked.deadline.key)
+
+
+def _text(
+    asked: DecideInput, decision: Decision, message: AutoMessage, macros: Macros, locale: str
+) -> messages.Message:
+    due = decision.next_due
+    values = {
+        "ticket_id": asked.ticket_id,
+        "follow_up": due.at.isoformat(timespec="minutes") if due else "",
+    }
+    return messages.Message(
+        tenant=asked.tenant,
+        ticket_id=asked.ticket_id,
+        message_ref=message.message_ref,
+        kind="reply",
+        author_kind="rule",
+        author_id=message.macro,
+        created_at=decision.at,
+        body=macros.render(message.macro, locale, values),
+    )

@@ -4,12 +4,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from store import customers, lanes, roster
 from store.ledger import Claim
 from store.pool import Connection
-from support.decision import Decision
 from support.lanes import read_lanes
 from support.needs import (
     Answer,
@@ -24,6 +23,8 @@ from support.needs import (
     Wanted,
 )
 from support.ticket import TicketState
+
+T = TypeVar("T")
 
 
 class Evaluator(Protocol):
@@ -49,15 +50,15 @@ class Surroundings:
     owner: str = ""
     taken: dict[str, Decimal] = field(default_factory=dict)
 
-    async def drive(self, deciding: Generator[Need, Answer, Decision]) -> Decision:
+    async def drive(self, asking: Generator[Need, Answer, T]) -> T:
         """Run the generator to its end, answering what it asks."""
         try:
-            need = next(deciding)
+            need = next(asking)
             while True:
-                need = deciding.send(await self._answer(need))
+                need = asking.send(await self._answer(need))
         except StopIteration as done:
-            decision: Decision = done.value
-            return decision
+            result: T = done.value
+            return result
 
     async def _answer(self, need: Need) -> Answer:
         match need:

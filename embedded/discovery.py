@@ -63,23 +63,14 @@ class Runtime:
 
 def resolve(settings: Settings) -> Endpoints:
     """Return the addresses to use: each from its setting, else from the running `flowhub up`."""
-    runtime = Runtime.read(settings.data_dir)
-    running = runtime.endpoints if runtime and runtime.supervisor.alive else None
+    running = _running(settings)
     database_url = settings.database_url.get_secret_value() if settings.database_url else None
     if running is None:
-        missing = [
-            name
-            for name, value in (
-                ("FLOWHUB_DATABASE_URL", database_url),
-                ("FLOWHUB_TEMPORAL_ADDRESS", settings.temporal_address),
-            )
-            if not value
-        ]
-        if missing:
-            raise RuntimeUnavailableError(
-                f"the hub is not running on {DataDir(settings.data_dir).runtime.parent}: "
-                f"start it with `make run`, or set {' and '.join(missing)}"
-            )
+        _refuse_missing(
+            settings,
+            FLOWHUB_DATABASE_URL=database_url,
+            FLOWHUB_TEMPORAL_ADDRESS=settings.temporal_address,
+        )
     own = running or Endpoints("", "", settings.temporal_namespace, hub_url(settings))
     embedded = not settings.temporal_address or settings.temporal_address == own.temporal_address
     return Endpoints(
@@ -89,6 +80,30 @@ def resolve(settings: Settings) -> Endpoints:
         hub_url=own.hub_url,
         temporal_ui_url=own.temporal_ui_url if embedded else "",
     )
+
+
+def resolve_database(settings: Settings) -> str:
+    """Return the URL of the database alone, for what needs nothing else."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    running = _running(settings)
+    if running is None:
+        _refuse_missing(settings, FLOWHUB_DATABASE_URL=None)
+    return running.database_url if running else ""
+
+
+def _running(settings: Settings) -> Endpoints | None:
+    runtime = Runtime.read(settings.data_dir)
+    return runtime.endpoints if runtime and runtime.supervisor.alive else None
+
+
+def _refuse_missing(settings: Settings, **values: str | None) -> None:
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise RuntimeUnavailableError(
+            f"the hub is not running on {DataDir(settings.data_dir).runtime.parent}: "
+            f"start it with `make run`, or set {' and '.join(missing)}"
+        )
 
 
 def hub_url(settings: Settings, port: int | None = None) -> str:

@@ -23,6 +23,14 @@ class ChildLostError(Exception):
     """The child crashed, hung or reported an error: it must be replaced."""
 
 
+class ChildUnstartedError(ChildLostError):
+    """The machine starts no process: not the fault of any pack."""
+
+
+class ChildSilentError(ChildLostError):
+    """The child did not answer in time."""
+
+
 def _spawn() -> subprocess.Popen[bytes]:
     try:
         # -I keeps the working directory and PYTHON* out, the environment keeps secrets out.
@@ -36,7 +44,7 @@ def _spawn() -> subprocess.Popen[bytes]:
             bufsize=0,
         )
     except OSError as error:
-        raise ChildLostError(f"the engine's process cannot be started: {error}") from error
+        raise ChildUnstartedError(f"the engine's process cannot be started: {error}") from error
 
 
 class Child:
@@ -114,7 +122,7 @@ class Child:
         poll = select.poll()
         poll.register(fd, event)
         if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
-            raise ChildLostError("the engine did not answer in time")
+            raise ChildSilentError("the engine did not answer in time")
 
     def _ended(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

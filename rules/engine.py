@@ -7,12 +7,14 @@ here.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
 
 import logs
-from rules.child import Child, ChildLostError
+from rules.child import Child, ChildLostError, ChildSilentError, ChildUnstartedError
 from rules.compiler import compile_pack
 from rules.facts import typed, typed_rows
 from rules.findings import Reference
@@ -44,6 +46,17 @@ class Matching(Protocol):
         """End it at once."""
 
 
+_FAULTS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an engine's process was replaced; `kind` is disagreement, crash or hang."""
+
+    kind: str
+    reason: str
+
+
 class Engine:
     """The rules engine of one pack, for any number of threads; a context manager."""
 
@@ -56,6 +69,8 @@ class Engine:
         self.pack = pack
         self.disagreements = 0
         self.restarts = 0
+        self.faults: deque[Fault] = deque(maxlen=_FAULTS_KEPT)
+        """Faults that nobody has taken yet, the oldest first."""
         self._timeout_s = timeout_s
         self._start = start
         self._program = compile_pack(pack)
@@ -70,7 +85,8 @@ class Engine:
                 self._running()
             except ChildLostError as error:
                 raise RulesEngineError(
-                    f"the rules engine does not start with pack {self.pack.name}: {error}"
+                    f"the rules engine does not start with pack {self.pack.name}: {error}",
+                    **self._blamed(error),
                 ) from error
         return self
 
@@ -116,7 +132,8 @@ class Engine:
     def judge_now(self, question: EvaluateRules) -> RuleVerdict | Wanted:
         """Return what fires, or what must be fetched first to tell.
 
-        RulesEngineError when a fresh engine fails too.
+        RulesEngineError when a fresh engine fails too. Its details name pack and version where it
+        is they that cannot be decided by.
         """
         values, rows = typed(question.facts), typed_rows(question.related)
         missing = self._reference.unknown(values, rows)
@@ -125,18 +142,20 @@ class Engine:
         findings = self._reference.examine(values, rows)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message, related = self._program.message(values), self._program.related(rows)
-        reason = ""
+        reason, blamed = "", self._blamed()
         with self._lock:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     matched = self._match(message, related)
                 except ChildLostError as error:
-                    reason = str(error)
+                    kind = "hang" if isinstance(error, ChildSilentError) else "crash"
+                    reason, blamed = str(error), self._blamed(error)
                 else:
                     if matched == expected:
                         return verdict_of(self.pack, findings, question)
                     self.disagreements += 1
                     differing = ", ".join(sorted(matched ^ expected))
+                    kind, blamed = "disagreement", self._blamed()
                     reason = f"engine and reference disagree on {differing}"
                 _log.error(
                     "rules engine failed",
@@ -145,13 +164,18 @@ class Engine:
                     pack=self.pack.name,
                     version=self.pack.version,
                 )
+                self.faults.append(Fault(kind, reason))
                 self._discard()
         raise RulesEngineError(
             f"pack {self.pack.name} {self.pack.version} cannot be decided, also not in a fresh "
             f"engine: {reason}; nothing was changed",
-            pack=self.pack.name,
-            version=self.pack.version,
+            **blamed,
         )
+
+    def _blamed(self, error: ChildLostError | None = None) -> Mapping[str, str]:
+        if isinstance(error, ChildUnstartedError):
+            return {}
+        return {"pack": self.pack.name, "version": self.pack.version}
 
     def _match(self, message: Mapping[str, object], related: Mapping[str, object]) -> set[str]:
         names = self._running().match(message, related)

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from store.packs import Standing
 from store.pool import Connection
 
 _READ = """
@@ -18,7 +19,8 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
        coalesce(s.stopped, false) as automation_stopped,
        exists (select from parkings as p
                 where p.tenant = k.tenant and p.ticket_id = k.ticket_id) as parked,
-       c.locked_until
+       c.locked_until,
+       r.number as pack_number, r.version as pack_version, r.shadow_number, r.shadow_version
   from (select %(tenant)s::text as tenant, %(ticket_id)s::text as ticket_id) as k
   left join (select *, state ->> 'policy_version' as policy_version from tickets) as t
        using (tenant, ticket_id)
@@ -29,6 +31,7 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
   left join decisions as d on d.workflow_id = %(workflow_id)s
        and d.decision_seq = %(decision_seq)s
   left join automation as s on s.tenant = k.tenant
+  left join active_packs as r on r.tenant = k.tenant
 """
 
 
@@ -45,7 +48,8 @@ class Claim:
 class Found:
     """What the ledger knows before a decision.
 
-    `repeated` is the first result of the event id, `first_event` the JSON of what then came.
+    `repeated` is the first result of the event id, `first_event` the JSON of what then came;
+    `packs` is what the tenant decides by.
     """
 
     state: str | None
@@ -61,6 +65,7 @@ class Found:
     trigger_id: str
     automation_stopped: bool
     parked: bool
+    packs: Standing
 
 
 async def read(
@@ -99,6 +104,12 @@ async def read(
         trigger_id=row.get("trigger_id") or "",
         automation_stopped=bool(row.get("automation_stopped")),
         parked=bool(row.get("parked")),
+        packs=Standing(
+            number=row.get("pack_number"),
+            version=row.get("pack_version") or "",
+            shadow_number=row.get("shadow_number"),
+            shadow_version=row.get("shadow_version") or "",
+        ),
     )
 
 

@@ -86,6 +86,12 @@ class PackError(FlowHubError):
     code = "PackError"
 
 
+class PackMovedError(InputError):
+    """Other rules count than those a change was made on; `details` has `base` and `active`."""
+
+    code = "PackMoved"
+
+
 class RulesEngineError(FlowHubError):
     """The rules engine crashed, hung, or disagreed with the reference evaluator, also afresh."""
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -17,8 +18,13 @@ from embedded.search_attributes import SEARCH_ATTRIBUTES, registered
 from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
+from store import engine_faults, packs
+from store.pool import open_pool
 from support.errors import FlowHubError
 from workflows.connection import connect
+
+FAULTS_WITHIN = timedelta(days=1)
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
     checks.append(await _check("PostgreSQL", lambda: _postgres(endpoints)))
     checks.append(await _check("parked work", lambda: _parked(endpoints)))
     checks.append(await _check("automation", lambda: _halted(endpoints)))
+    checks.append(await _check("published packs", lambda: _published(endpoints)))
+    checks.append(await _check("rules engines", lambda: _engines(endpoints)))
     try:
         client = await connect(settings, endpoints.temporal_address)
     except FlowHubError as error:
@@ -129,6 +137,38 @@ async def _halted(endpoints: Endpoints) -> str:
         return "halted on no ticket"
     many = "1 ticket" if count == 1 else f"{count} tickets"
     return f"warning: halted on {many}: see `flowhub ticket list --halted` of each tenant"
+
+
+async def _published(endpoints: Endpoints) -> str:
+    async with open_pool(endpoints.database_url, max_size=1) as pool, pool.connection() as conn:
+        parked = await packs.parked(conn, tenant=None)
+        in_use = await packs.newest_in_use(conn, limit=MOST_COUNTED)
+    if parked:
+        named = "; ".join(
+            f"publication {one.number} of {one.tenant}, {one.name} {one.version}: {one.error}"
+            for one in parked
+        )
+        raise _FailedError(
+            f"parked, and decided by what counted before: {named}. Mend the pack and publish it, "
+            "or `flowhub rules rollback`"
+        )
+    return f"{len(in_use)} in use, none parked"
+
+
+async def _engines(endpoints: Endpoints) -> str:
+    async with open_pool(endpoints.database_url, max_size=1) as pool, pool.connection() as conn:
+        counts = await engine_faults.counted(conn, within=FAULTS_WITHIN)
+    said = "; ".join(
+        f"{one.name} {one.version}: {one.count} x {one.kind}, last at "
+        f"{one.last_at:%Y-%m-%d %H:%M:%S} UTC ({one.last_reason})"
+        for one in counts
+    )
+    if any(one.kind == "disagreement" for one in counts):
+        raise _FailedError(
+            f"within a day: {said}. Where engine and reference disagreed nothing was decided by "
+            "it: report it with the pack"
+        )
+    return f"within a day: {said}" if said else "no fault within a day"
 
 
 async def _temporal(client: Client) -> str:

@@ -1,50 +1,46 @@
 """`flowhub rules ...`: check, test, read and explain packs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hub.cli import rules_explain
-from hub.cli.output import AsJson, print_json, print_table, quoted, say, show_error
+from hub.cli import rules_explain, rules_history, rules_publish
+from hub.cli.output import (
+    TENANT,
+    AsJson,
+    Tenant,
+    print_json,
+    print_table,
+    quoted,
+    say,
+    show_error,
+)
+from hub.cli.rules_source import PackWord, pack_named
+from hub.cli.rules_tests import show_outcomes
 from rules.compiler import compile_pack
 from rules.engine import Engine
-from rules.examples import Outcome, run_examples
+from rules.examples import run_examples
 from rules.handbook import facts_page, pack_page
-from rules.load import load_pack
 from rules.pack import Pack, Rule
-from rules.words import action_in_words, rest_in_words, scope_in_words
+from rules.words import rest_in_words, scope_in_words
 from settings import read_settings
 from support.errors import PackError
-from support.needs import RuleAction
 from support.relations import QUALIFIED
 from support.situation import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True)
 rules_explain.register(app)
-
-PackFile = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[FILE]",
-        exists=True,
-        dir_okay=False,
-        help="Rule pack; default: FLOWHUB_PACK, else the one that ships.",
-    ),
-]
+rules_publish.register(app)
+rules_history.register(app)
 
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")]
 
 
-def _load(file: Path | None) -> Pack:
-    return load_pack(file or read_settings().pack)
-
-
 @app.command(epilog="Example: `flowhub rules check my-pack.yaml`")
-def check(file: PackFile = None, as_json: AsJson = False) -> None:
+def check(named: PackWord = "", tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     """Check a pack; exit code 1 where it is refused, with file, line and what to do."""
     try:
-        pack = _load(file)
+        pack = pack_named(named, tenant)
     except PackError as error:
         show_error(error, as_json=as_json)
         raise typer.Exit(1) from error
@@ -77,59 +73,25 @@ def check(file: PackFile = None, as_json: AsJson = False) -> None:
 
 
 @app.command("test", epilog="Example: `flowhub rules test my-pack.yaml`")
-def run_tests(file: PackFile = None, as_json: AsJson = False) -> None:
+def run_tests(named: PackWord = "", tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     """Run the tests of a pack through the rules engine; exit code 1 where one fails."""
-    pack = _load(file)
+    pack = pack_named(named, tenant)
     with Engine(pack, timeout_s=read_settings().engine_timeout_s) as engine:
         outcomes = run_examples(pack, engine)
-    failed = [outcome for outcome in outcomes if not outcome.passed]
-    if as_json:
-        print_json(
-            {
-                "pack": pack.name,
-                "version": pack.version,
-                "tests": len(outcomes),
-                "failed": len(failed),
-                "failures": failed,
-            }
-        )
-    else:
-        _show_outcomes(pack, outcomes, failed)
-    if failed:
+    show_outcomes(pack, outcomes, as_json=as_json)
+    if not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
-
-
-def _show_outcomes(pack: Pack, outcomes: tuple[Outcome, ...], failed: list[Outcome]) -> None:
-    if failed:
-        print_table(
-            f"Failed tests of {pack.file}",
-            ("rule", "line", "expected", "got", "why"),
-            (
-                (o.rule_id, _place(o, pack), _words(o.expected), _words(o.got), o.reason)
-                for o in failed
-            ),
-        )
-    say(
-        f"Pack {pack.name}, version {pack.version}: {len(outcomes) - len(failed)} of "
-        f"{_count(len(outcomes), 'test')} passed"
-    )
-
-
-def _place(outcome: Outcome, pack: Pack) -> str:
-    line = str(outcome.line)
-    return line if outcome.file == pack.file else f"{outcome.file}, {line}"
-
-
-def _words(actions: tuple[RuleAction, ...]) -> str:
-    return "; ".join(action_in_words(action) for action in actions) or "nothing"
 
 
 @app.command("list", epilog="Example: `flowhub rules list my-pack.yaml`")
 def list_rules(
-    file: PackFile = None, as_json: AsJson = False, as_markdown: AsMarkdown = False
+    named: PackWord = "",
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
 ) -> None:
     """List the rules of a pack, in the order in which they are asked."""
-    pack = _load(file)
+    pack = pack_named(named, tenant)
     if as_markdown:
         typer.echo(pack_page(pack), nl=False)
         return

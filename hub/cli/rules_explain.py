@@ -11,10 +11,11 @@ import typer
 
 from hub.cli.forms import read_instant
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
+from hub.cli.rules_source import WHAT, pack_named
 from hub.cli.session import run, store
 from rules.document import read
 from rules.engine import Engine
-from rules.load import load_pack
+from rules.pack import Pack
 from rules.policies_file import load_policies
 from rules.values import completed, read_situation
 from rules.words import action_in_words
@@ -57,15 +58,13 @@ def explain(
         ),
     ] = None,
     pack: Annotated[
-        Path | None,
+        str,
         typer.Option(
             "--pack",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Rule pack for the facts; default: the active one.",
+            metavar="PACK",
+            help=f"Rule pack for the facts: {WHAT}; default: FLOWHUB_PACK, else the shipped one.",
         ),
-    ] = None,
+    ] = "",
     ticket: Annotated[
         str, typer.Option("--ticket", metavar="TICKET", help="Ticket whose decision to read.")
     ] = "",
@@ -89,21 +88,19 @@ def explain(
     if (facts is None) is (not ticket):
         raise InputError("name what to explain: --facts FILE, or --ticket TICKET")
     if facts is None:
-        if pack is not None:
+        if pack:
             raise InputError("a ticket's decision has its own pack: use --pack with --facts")
         _explain_decision(ticket, at, tenant, as_json=as_json)
         return
     if at:
         raise InputError("facts have no time: use --at with --ticket")
-    _explain_facts(facts, pack, as_json=as_json)
+    _explain_facts(facts, pack_named(pack, tenant), as_json=as_json)
 
 
-def _explain_facts(file: Path, pack_file: Path | None, *, as_json: bool) -> None:
+def _explain_facts(file: Path, pack: Pack, *, as_json: bool) -> None:
     given, related = _facts(file)
-    settings = read_settings()
-    pack = load_pack(pack_file or settings.pack)
     whole = completed(given)
-    with Engine(pack, timeout_s=settings.engine_timeout_s) as engine:
+    with Engine(pack, timeout_s=read_settings().engine_timeout_s) as engine:
         verdict = engine.evaluate_now(whole, related)
     lines = _lines(verdict.fired, ((trace.rule_id, trace.reason) for trace in verdict.trace))
     if as_json:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from psycopg_pool import PoolTimeout
 
-from embedded.discovery import Endpoints, resolve
+from embedded.discovery import Endpoints, resolve, resolve_database
 from hub.intake import Gateway
 from settings import Settings, read_settings
 from store.pool import Pool, open_pool
@@ -37,22 +37,22 @@ async def session() -> AsyncIterator[Session]:
     settings = read_settings()
     endpoints = resolve(settings)
     client = await connect(settings, endpoints.temporal_address)
-    async with _opened(endpoints, connections=4) as pool:
+    async with _opened(endpoints.database_url, connections=4) as pool:
         gateway = Gateway(pool, client, settings.task_queue)
         yield Session(settings, endpoints, pool, gateway)
 
 
 @asynccontextmanager
 async def store() -> AsyncIterator[Pool]:
-    """Open the store alone, for commands that only read it."""
-    async with _opened(resolve(read_settings()), connections=2) as pool:
+    """Open the store alone, for commands that need nothing of Temporal."""
+    async with _opened(resolve_database(read_settings()), connections=2) as pool:
         yield pool
 
 
 @asynccontextmanager
-async def _opened(endpoints: Endpoints, *, connections: int) -> AsyncIterator[Pool]:
+async def _opened(database_url: str, *, connections: int) -> AsyncIterator[Pool]:
     try:
-        async with open_pool(endpoints.database_url, max_size=connections) as pool:
+        async with open_pool(database_url, max_size=connections) as pool:
             yield pool
     except PoolTimeout as error:
         raise RuntimeUnavailableError(

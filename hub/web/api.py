@@ -9,12 +9,14 @@ from activities.messages import EventResult
 from hub.web.board import Board, read_board
 from hub.web.desk import Desk
 from hub.web.forms import EventForm, NewTicketForm
-from store import chronicle, views
+from store import chronicle, packs, views
 from store.chronicle import Entry
+from store.packs import Publication, Standing
 from store.views import TicketView
 from support.model import TicketStatus, checked_id
 
 SOURCE = "api"
+MAX_PUBLICATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,14 @@ class TimelineAnswer:
     """All that happened to a ticket, in the order of decisions."""
 
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAnswer:
+    """What a tenant decides by, and its publications, the latest first."""
+
+    active: Standing
+    publications: tuple[Publication, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,24 @@ def reading_routes(desk: Desk) -> APIRouter:
             await views.ticket(conn, tenant=tenant, ticket_id=ticket_id)
             return TimelineAnswer(
                 await chronicle.timeline(conn, tenant=tenant, ticket_id=ticket_id, since=since)
+            )
+
+    return router
+
+
+def rules_routes(desk: Desk) -> APIRouter:
+    """Return the route that says what a tenant decides by."""
+    router = APIRouter(prefix="/api/v1/tenants/{tenant}")
+
+    @router.get("/rules")
+    async def rules(
+        tenant: str, limit: Annotated[int, Query(ge=1, le=MAX_PUBLICATIONS)] = 100
+    ) -> RulesAnswer:
+        checked_id(tenant, "tenant")
+        async with desk.reading() as conn:
+            return RulesAnswer(
+                await packs.standing(conn, tenant=tenant),
+                await packs.history(conn, tenant=tenant, limit=limit),
             )
 
     return router

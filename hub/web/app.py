@@ -42,6 +42,7 @@ def create_app(
     for router in (
         api.health_routes(desk),
         api.reading_routes(desk),
+        api.rules_routes(desk),
         api.acting_routes(desk),
         page_routes(desk, pages),
     ):

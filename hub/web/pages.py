@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hub.web.board import read_board
 from hub.web.desk import Desk
-from store import chronicle, views
+from store import chronicle, packs, views
 from store.chronicle import DecisionEntry
 from support.lanes import LANES
 from support.model import DEFAULT_TENANT, checked_id
@@ -96,6 +96,7 @@ def page_routes(desk: Desk, pages: Pages) -> APIRouter:
             board = await read_board(conn, tenant=tenant, office=desk.office, now=desk.now())
             tickets = await views.list_tickets(conn, tenant=tenant, lane=lane or None, limit=LISTED)
             tenants = await views.tenants(conn)
+            parked = await packs.parked(conn, tenant=tenant)
         return pages.render(
             "hub.html",
             board=board,
@@ -105,6 +106,7 @@ def page_routes(desk: Desk, pages: Pages) -> APIRouter:
             lane_title=_LANE_TITLES.get(lane, ""),
             next_lane=board.next_actions[0].lane if board.next_actions else "",
             listed=LISTED,
+            parked_packs=parked,
         )
 
     @router.get("/tickets/{ticket_id}")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.discovery import Endpoints, Runtime, resolve
+from embedded.discovery import Endpoints, Runtime, resolve, resolve_database
 from embedded.processes import Identity
 from settings import Settings
 from support.errors import RuntimeUnavailableError
@@ -89,3 +89,12 @@ def test_damaged_runtime_file_counts_as_nothing_running(tmp_path: Path, text: st
 def test_only_the_owner_can_read_the_addresses(tmp_path: Path) -> None:
     written(tmp_path)
     assert (tmp_path / "runtime.json").stat().st_mode & 0o077 == 0
+
+
+def test_the_database_alone_is_found_without_an_address_of_temporal(tmp_path: Path) -> None:
+    alone = Settings.model_validate({"data_dir": tmp_path, "database_url": "postgresql://far/x"})
+    assert resolve_database(alone) == "postgresql://far/x"
+    with pytest.raises(RuntimeUnavailableError, match=r"set FLOWHUB_DATABASE_URL$"):
+        resolve_database(Settings(data_dir=tmp_path))
+    written(tmp_path)
+    assert resolve_database(Settings(data_dir=tmp_path)) == RUNNING.database_url

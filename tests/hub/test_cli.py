@@ -13,10 +13,12 @@ from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
-from store import effects, ledger
+from store import effects, engine_faults, ledger, publishing
+from store.pool import transaction
 from support.errors import FlowHubError, InputError, RuntimeUnavailableError
 from support.needs import RuleAction
 from tests.fix_desk import RunningDesk, running_desk
+from tests.publishing import TENANT, published, tagging
 from tests.waiting import eventually
 
 Cli = Callable[..., Any]
@@ -180,6 +182,25 @@ async def test_doctor_names_a_parked_delivery(at_work: RunningDesk) -> None:
     assert doctor.exit_code == 1
     assert "nothing parked" not in doctor.stdout
     assert "parked deliveries: 1," in doctor.stdout
+
+
+async def test_doctor_names_a_parked_pack_and_faults_of_engines(at_work: RunningDesk) -> None:
+    pack = tagging("bad")
+    await published(at_work.pool, pack)
+    async with transaction(at_work.pool) as conn:
+        await publishing.park(conn, tenant=TENANT, number=1, error="it crashed")
+    async with at_work.pool.connection() as conn:
+        await engine_faults.add(
+            conn, tenant=TENANT, version="v", name="bad", kind="disagreement", reason="on mark"
+        )
+    doctor = await flowhub("doctor", "--json")
+    assert doctor.exit_code == 1
+    found = {check["name"]: check for check in json.loads(doctor.stdout)["checks"]}
+    assert not found["published packs"]["ok"]
+    said = f"publication 1 of acme, bad {pack.version}: it crashed"
+    assert said in found["published packs"]["found"]
+    assert not found["rules engines"]["ok"]
+    assert "bad v: 1 x disagreement" in found["rules engines"]["found"]
 
 
 @pytest.mark.usefixtures("at_work")

@@ -182,7 +182,7 @@ def test_what_to_explain_must_be_said_once(pack: Path) -> None:
 async def stored(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ticket T-1 with two decisions, after one minute and after two."""
     monkeypatch.setenv("FLOWHUB_DATABASE_URL", database_url)
-    monkeypatch.setenv("FLOWHUB_TEMPORAL_ADDRESS", "127.0.0.1:1")  # nobody asks it
+    monkeypatch.delenv("FLOWHUB_TEMPORAL_ADDRESS", raising=False)
     async with open_pool(database_url, max_size=1) as pool, pool.connection() as conn:
         await add_ticket(conn, "T-1")
         await add_history(conn, "T-1")
