@@ -14,10 +14,10 @@ from hub.replay.comparison import Comparison
 from hub.replay.engine import Ended, Engine
 from hub.replay.events import Happening, in_order, roster_of
 from hub.replay.mapping import load_mapping
-from hub.replay.memory import MemoryEngine
 from hub.replay.progress import Progress, Shown, Ticker
 from hub.replay.report import Course, Report, Versions, make_report
 from hub.replay.scratch import scratch_database
+from hub.replay.simulate import SimulatedEngine
 from hub.replay.source import read_log
 from hub.replay.temporal import temporal_engine
 from rules.engine import Engine as RulesEngine
@@ -30,7 +30,7 @@ from support.actions import Outside
 from support.errors import InputError
 from support.simulate import Member
 
-ENGINES = ("memory", "temporal")
+ENGINES = ("simulate", "temporal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ async def replay(
 ) -> Report:
     """Replay the first `limit` incidents of `file` (all of it for None) and return the report.
 
-    `mapping` is a file or the name of one that ships; `engine` is memory or temporal. InputError
+    `mapping` is a file or the name of one that ships; `engine` is simulate or temporal. InputError
     and PackError kinds say what is wrong with log, mapping, rules or policies.
     """
     if engine not in ENGINES:
@@ -71,10 +71,10 @@ async def replay(
     members = roster_of(log.incidents, form.roster)
     begun = time.monotonic()
     with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
-        if engine == "memory":
+        if engine == "simulate":
             macros, since = pack.macros.actions, happenings[0].instant
-            memory = MemoryEngine(policies, macros, rules.judge_now, members, since)
-            course, ended = await drive(memory, happenings, members, progress)
+            simulated = SimulatedEngine(policies, macros, rules.judge_now, members, since)
+            course, ended = await drive(simulated, happenings, members, progress)
         else:
             rulebook = Rulebook(rules, pack.macros, policies, Outside())
             pinned = _Pinned(rulebook, (pack.version, pack.name, pack.text), policies_text)

@@ -1,4 +1,4 @@
-"""The replay in memory: the pure core under a virtual clock, without any server."""
+"""The replay by simulation: the pure core under a virtual clock, without any server."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from support.simulate import Evaluate, Member, Simulation, Team
 TENANT = "replay"
 
 
-class MemoryEngine:
+class SimulatedEngine:
     """Decides in this process. `since` is the instant from which everybody is idle."""
 
     def __init__(
