@@ -21,11 +21,13 @@ from support.actions import (
     queue_effect,
     use_policies,
 )
+from support.clock import Exchange
 from support.corrections import Correction, correct, with_terms
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
+from support.marks import Mark
 from support.model import EventKind, TicketEvent
 from support.needs import (
     Answer,
@@ -39,7 +41,7 @@ from support.needs import (
     evaluate,
 )
 from support.policy import Metric, PolicyBook, Terms
-from support.proof import Derivation, derivations
+from support.proof import Derivation, Derivations, derivations
 from support.situation import Situation, describe
 from support.sla import (
     Breach,
@@ -115,7 +117,7 @@ class Decision:
     new_breaches: tuple[Breach, ...]
     new_steps: tuple[StepRecord, ...]
     corrections: tuple[Correction, ...] = ()
-    derivations: Mapping[tuple[Metric, int], Derivation] = field(default_factory=dict)
+    derivations: Mapping[Exchange, Derivation] = field(default_factory=dict)
 
 
 def decide(request: Request) -> Generator[Need, Answer, Decision]:
@@ -154,14 +156,21 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         new_breaches=work.state.breaches[len(known.breaches) :],
         new_steps=work.state.steps[len(known.steps) :],
         corrections=work.corrections,
-        derivations=derivations(_before(request, work.at), clocks, work.state.marks, work.at),
+        derivations=_derivations(request, clocks, work.state.marks, work.at),
     )
 
 
-def _before(request: Request, at: datetime) -> Clocks:
-    """Clocks as they would stand at `at` without the trigger."""
-    state = request.state
-    return compute(state.marks, request.book, at) if state is not None else ()
+def _derivations(
+    request: Request, clocks: Clocks, marks: tuple[Mark, ...], at: datetime
+) -> Derivations:
+    """Derive what moved against the clocks as they would stand at `at` without the trigger."""
+
+    def make() -> Mapping[Exchange, Derivation]:
+        state = request.state
+        before = compute(state.marks, request.book, at) if state is not None else ()
+        return derivations(before, clocks, marks, at)
+
+    return Derivations(make)
 
 
 def _situation(
@@ -191,8 +200,10 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     """Apply the trigger itself, before any rule."""
     trigger = request.trigger
     if isinstance(trigger, Deadline):
-        state, due = _at_deadline(request, trigger)
-        return due, _work(request, state, trigger.at)
+        state, due, clocks = _at_deadline(request, trigger)
+        work = _work(request, state, trigger.at)
+        work.reckoned = (state.marks, request.book, clocks)
+        return due, work
     check_time(trigger)
     at = nominal(request.state, trigger, request.now)
     if trigger.kind is EventKind.CREATED:
@@ -250,7 +261,8 @@ def _claim_by_hand(state: TicketState, before: str) -> Generator[Need, Answer, N
         )
 
 
-def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due]:
+def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due, Clocks]:
+    """Return the ticket when the deadline has come, the due itself, and the clocks at it."""
     state = request.state
     if state is None:
         raise UnknownTicketError(f"there is no ticket {request.ticket_id} in {request.tenant}")
@@ -262,10 +274,10 @@ def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due]
         raise InputError(f"nothing named {trigger.key} is due at {trigger.at.isoformat()}")
     state = replace(state, last_at=max(state.last_at, due.at))
     if due.kind is DueKind.LOCK_EXPIRED:
-        return replace(state, locked_until=None), due
+        return replace(state, locked_until=None), due, clocks
     if not due.metric:
         state = replace(state, settled=(*state.settled[-15:], due.stamp))
-    return state, due
+    return state, due, clocks
 
 
 def _work(request: Request, state: TicketState, at: datetime) -> Work:
