@@ -16,7 +16,7 @@ from rules.child import Child, ChildLostError
 from rules.compiler import compile_pack
 from rules.facts import typed
 from rules.pack import Pack
-from rules.reference import examine
+from rules.reference import Finding, examine
 from rules.verdict import verdict_of
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, Fact, RuleVerdict
@@ -80,7 +80,14 @@ class Engine:
 
     def judge_now(self, question: EvaluateRules) -> RuleVerdict:
         """Return what fires; RulesEngineError when a fresh engine fails too."""
-        values = typed(question.facts)
+        return verdict_of(self.pack, self.findings(question.facts), question)
+
+    def findings(self, facts: Mapping[str, Fact]) -> tuple[Finding, ...]:
+        """Return what holds of every rule, and why; the engine and the reference agree on it.
+
+        RulesEngineError when a fresh engine fails too.
+        """
+        values = typed(facts)
         findings = examine(self.pack, values)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message = self._program.message(values)
@@ -93,7 +100,7 @@ class Engine:
                     reason = str(error)
                 else:
                     if matched == expected:
-                        return verdict_of(self.pack, findings, question)
+                        return findings
                     self.disagreements += 1
                     differing = ", ".join(sorted(matched ^ expected))
                     reason = f"engine and reference disagree on {differing}"
