@@ -23,6 +23,7 @@ from hub.replay.temporal import temporal_engine
 from rules.engine import Engine as RulesEngine
 from rules.load import load_pack
 from rules.policies_file import load_policies
+from rules.remembering import Remembering
 from settings import Settings
 from store import ledger
 from store.pool import open_pool
@@ -73,7 +74,8 @@ async def replay(
     with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
         if engine == "simulate":
             macros, since = pack.macros.actions, happenings[0].instant
-            simulated = SimulatedEngine(policies, macros, rules.judge_now, members, since)
+            evaluate = Remembering(rules).judge
+            simulated = SimulatedEngine(policies, macros, evaluate, members, since)
             course, ended = await drive(simulated, happenings, members, progress)
         else:
             rulebook = Rulebook(rules, pack.macros, policies, Outside())
