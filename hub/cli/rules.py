@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import rules_explain
+from hub.cli import rules_explain, rules_simulate
 from hub.cli.output import AsJson, print_json, print_table, quoted, say, show_error
 from rules.compiler import compile_pack
 from rules.engine import Engine
@@ -21,6 +21,7 @@ from support.situation import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True)
 rules_explain.register(app)
+rules_simulate.register(app)
 
 PackFile = Annotated[
     Path | None,

@@ -18,7 +18,7 @@ from hub.replay.progress import Progress, Shown, Ticker
 from hub.replay.report import Course, Report, Versions, make_report
 from hub.replay.scratch import scratch_database
 from hub.replay.simulate import SimulatedEngine
-from hub.replay.source import read_log
+from hub.replay.source import read_usable
 from hub.replay.temporal import temporal_engine
 from rules.engine import Engine as RulesEngine
 from rules.load import load_pack
@@ -59,15 +59,10 @@ async def replay(
     """
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
-    if limit is not None and limit < 1:
-        raise InputError("--limit must be at least 1 incident")
     form = load_mapping(mapping)
     pack = load_pack(settings.pack)
     policies, policies_text = load_policies(settings.policies)
-    log = await asyncio.to_thread(read_log, file, form, limit, progress)
-    if not log.incidents:
-        why = ", ".join(f"{count} {reason}" for reason, count in log.unused.items()) or "no rows"
-        raise InputError(f"no row of {file.name} can be used by mapping {form.name}: {why}")
+    log = await asyncio.to_thread(read_usable, file, form, limit, progress)
     happenings = in_order(log.incidents, form)
     members = roster_of(log.incidents, form.roster)
     begun = time.monotonic()
