@@ -95,13 +95,15 @@ async def _both(packs: Packs, head: Head, folder: Path, progress: Progress) -> t
         out.mkdir()
         order = Order(pack.text, packs.policies, folder, out, packs.engine_timeout_s)
         ticker = Ticker(progress, f"{name.title()}, {pack.name}@{pack.version}", head.events)
-        work.append(asyncio.ensure_future(_side(order, pack, ticker)))
+        work.append(asyncio.create_task(_side(order, pack, ticker)))
     try:
         first, second = await asyncio.gather(*work)
         return first, second
     finally:
         for task in work:
-            task.cancel()
+            # Cancelled a second time, it would not wait for the end of its process.
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
 
 

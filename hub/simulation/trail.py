@@ -73,6 +73,7 @@ class Step:
                 self.due.isoformat() if self.due else None,
             ],
             ensure_ascii=False,
+            sort_keys=True,
             separators=(",", ":"),
         )
 
