@@ -127,7 +127,8 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     terms, clocks = _reckon(work, due)
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
-    facts = describe(_situation(request, work, due, terms, clocks))
+    situation = _situation(request, work, due, terms, clocks)
+    facts = describe(situation)
     verdict = yield from evaluate(EvaluateRules(facts))
     for action in verdict.actions:
         if request.automation_stopped:
@@ -142,7 +143,7 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         state=work.state,
         terms=terms,
         clocks=clocks,
-        standing=standing(work.state, clocks, terms, work.at),
+        standing=_standing(work, clocks, terms, situation),
         due=due,
         next_due=ahead[0] if ahead else None,
         facts=facts,
@@ -158,6 +159,13 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
         corrections=work.corrections,
         derivations=_derivations(request, clocks, work.state.marks, work.at),
     )
+
+
+def _standing(work: Work, clocks: Clocks, terms: Terms, asked: Situation) -> Standing:
+    """Return how the ticket stands in the end: as the rules saw it, where nothing has changed."""
+    if work.state is asked.state and clocks is asked.clocks and terms is asked.terms:
+        return asked.standing
+    return standing(work.state, clocks, terms, work.at)
 
 
 def _derivations(
@@ -307,7 +315,7 @@ def _reckon(work: Work, due: Due | None) -> tuple[Terms, Clocks]:
         for clock in clocks
         if not recorded(clock, state.breaches) and _missed(clock, due, work.at)
     )
-    work.state = replace(state, breaches=(*state.breaches, *missed))
+    work.state = replace(state, breaches=(*state.breaches, *missed)) if missed else state
     work.about_breach = bool(missed) or (due is not None and bool(due.metric))
     return terms, clocks
 
