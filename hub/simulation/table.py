@@ -1,14 +1,23 @@
 """The difference for a terminal."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hub.simulation.models import Parting, Report, RuleSaid, StepShown, TicketDifference, Totals
+from hub.simulation.models import (
+    AgentLoad,
+    Parting,
+    Report,
+    RuleSaid,
+    StepShown,
+    TicketDifference,
+    Totals,
+)
 
 _MOST_REASONS = 8
+_MOST_AGENTS = 5
 Row = tuple[str, float | None, float | None]
 
 
@@ -23,6 +32,8 @@ def render_table(report: Report) -> RenderableType:
         f"before: {report.before.pack}\nafter:  {report.after.pack}",
     )
     parts: list[RenderableType] = [head, _totals(report), Text(in_words(report))]
+    if loads := shifted(report):
+        parts.append(_loads(loads))
     if report.top:
         parts.append(_tickets(report))
     parts += [Text(f"Not known: {what}", style="dim") for what in report.unknown]
@@ -109,6 +120,27 @@ def _totals(report: Report) -> Table:
         table.add_row(Text(name), number(before), number(after), change(before, after))
     changed = report.counts.changed.get("owner at the end", 0)
     table.add_row("Other owner at the end", "", "", f"{changed:,}")
+    return table
+
+
+def shifted(report: Report) -> Sequence[tuple[AgentLoad, AgentLoad]]:
+    """Return the agents whose load changes most, as they are on each side; most first."""
+    both = zip(report.before.totals.load, report.after.totals.load, strict=True)
+    changed = [pair for pair in both if pair[0] != pair[1]]
+    changed.sort(key=lambda pair: -abs(pair[1].unit_hours - pair[0].unit_hours))
+    return changed[:_MOST_AGENTS]
+
+
+def _loads(loads: Sequence[tuple[AgentLoad, AgentLoad]]) -> Table:
+    table = Table(title="Agents whose load changes most", title_justify="left")
+    for name in ("Agent", "Team"):
+        table.add_column(name)
+    for name in ("Unit hours before", "after", "Tickets before", "after"):
+        table.add_column(name, justify="right")
+    for ours, theirs in loads:
+        hours = (f"{side.unit_hours:,.1f}" for side in (ours, theirs))
+        tickets = (f"{side.tickets:,}" for side in (ours, theirs))
+        table.add_row(Text(ours.agent_id), Text(ours.team), *hours, *tickets)
     return table
 
 

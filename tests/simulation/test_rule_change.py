@@ -17,7 +17,7 @@ from hub.simulation.from_log import from_log
 from hub.simulation.models import Change
 from hub.simulation.page import write_html
 from hub.simulation.run import Simulated, simulate
-from hub.simulation.table import render_table
+from hub.simulation.table import render_table, shifted
 from support.errors import InputError, PackError, RulesEngineError
 from tests.replay.exporting import life, quiet, row, write_log
 from tests.simulation.trying import BEFORE, differing, dozen, mapping, packs, tried
@@ -146,6 +146,20 @@ def test_nothing_of_log_or_pack_is_markup_on_the_page(small: Simulated, tmp_path
 def test_a_page_that_cannot_be_written_is_said(small: Simulated, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_html(small.report, tmp_path / "nowhere" / "page.html")
+
+
+def test_agents_whose_load_changes_are_shown(small: Simulated) -> None:
+    assert shifted(small.report) == []
+    totals = small.report.after.totals
+    less = totals.load[0].model_copy(update={"unit_hours": 1.0})
+    after = small.report.after.model_copy(
+        update={"totals": totals.model_copy(update={"load": (less,)})}
+    )
+    changed = small.report.model_copy(update={"after": after})
+    assert shifted(changed) == [(totals.load[0], less)]
+    console = Console(width=140, record=True, file=StringIO())
+    console.print(render_table(changed))
+    assert "Agents whose load changes most" in console.export_text()
 
 
 async def test_an_unusable_log_says_why(tmp_path: Path) -> None:
