@@ -16,8 +16,8 @@ from typing import Protocol, Self
 import logs
 from rules.child import Child, ChildLostError, ChildSilentError, ChildUnstartedError
 from rules.compiler import compile_pack
-from rules.facts import typed, typed_rows
-from rules.findings import Reference
+from rules.facts import Typed, TypedRows, typed, typed_rows
+from rules.findings import Finding, Reference
 from rules.pack import Pack
 from rules.program import Program
 from rules.verdict import verdict_of
@@ -130,15 +130,23 @@ class Engine:
         return verdict
 
     def judge_now(self, question: EvaluateRules) -> RuleVerdict | Wanted:
-        """Return what fires, or what must be fetched first to tell.
-
-        RulesEngineError when a fresh engine fails too. Its details name pack and version where it
-        is they that cannot be decided by.
-        """
+        """Return what fires, or what must be fetched first to tell; errors as `findings` has."""
         values, rows = typed(question.facts), typed_rows(question.related)
         missing = self._reference.unknown(values, rows)
         if missing:
             return Wanted(missing)
+        return verdict_of(self.pack, self._checked(values, rows), question)
+
+    def findings(self, facts: Mapping[str, Fact]) -> tuple[Finding, ...]:
+        """Return what holds of every rule, and why, where nothing is related to the ticket.
+
+        RulesEngineError when a fresh engine fails too. Its details name pack and version where it
+        is they that cannot be decided by.
+        """
+        return self._checked(typed(facts), dict.fromkeys(self._program.rows, ()))
+
+    def _checked(self, values: Typed, rows: TypedRows) -> tuple[Finding, ...]:
+        """Return what engine and reference agree on."""
         findings = self._reference.examine(values, rows)
         expected = {finding.rule_id for finding in findings if finding.matched}
         message, related = self._program.message(values), self._program.related(rows)
@@ -152,7 +160,7 @@ class Engine:
                     reason, blamed = str(error), self._blamed(error)
                 else:
                     if matched == expected:
-                        return verdict_of(self.pack, findings, question)
+                        return findings
                     self.disagreements += 1
                     differing = ", ".join(sorted(matched ^ expected))
                     kind, blamed = "disagreement", self._blamed()

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from support.actions import use_policies
-from support.chains import Course, Look, Round, follow
+from support.chains import Course, Round, follow
+from support.clock import Exchange
 from support.corrections import Correction, correct, with_terms
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.halting import let_go_on, tell
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
+from support.marks import Mark
 from support.model import EventKind, TicketEvent
 from support.needs import (
     Answer,
@@ -29,7 +31,7 @@ from support.needs import (
     claim,
 )
 from support.policy import Metric, PolicyBook, Terms
-from support.proof import Derivation, derivations
+from support.proof import Derivation, Derivations, derivations
 from support.remembering import memory_of
 from support.situation import Situation, describe
 from support.sla import (
@@ -118,7 +120,7 @@ class Decision:
     new_breaches: tuple[Breach, ...]
     new_steps: tuple[StepRecord, ...]
     corrections: tuple[Correction, ...] = ()
-    derivations: Mapping[tuple[Metric, int], Derivation] = field(default_factory=dict)
+    derivations: Mapping[Exchange, Derivation] = field(default_factory=dict)
     related: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     rounds: tuple[Round, ...] = ()
 
@@ -131,16 +133,16 @@ def decide(request: Request) -> Generator[Need, Answer, Decision]:
     if due is not None and due.kind is DueKind.STEP:
         _fire_step(work, due)
     halted = work.state.halted
-    course = yield from follow(work, _look(request, work, due))
+    look = _Look(request, work, due, work.state.owner)
+    course = yield from follow(work, look)
     if halted is None and work.state.halted is not None:
         yield from tell(work)
-    return _decided(request, work, due, known, course)
+    return _decided(look, known, course)
 
 
-def _decided(
-    request: Request, work: Work, due: Due | None, known: TicketState, course: Course
-) -> Decision:
+def _decided(look: "_Look", known: TicketState, course: Course) -> Decision:
     """Say what came of it; `known` is the state that the ledger knows breaches and steps of."""
+    request, work, due = look.request, look.work, look.due
     terms, clocks = _reckon(work, due)
     verdict = course.verdict
     ahead = upcoming(work.state, clocks, terms, work.book.office)
@@ -150,7 +152,7 @@ def _decided(
         state=work.state,
         terms=terms,
         clocks=clocks,
-        standing=standing(work.state, clocks, terms, work.at),
+        standing=_standing(work, clocks, terms, look.last),
         due=due,
         next_due=ahead[0] if ahead else None,
         facts=course.facts,
@@ -165,45 +167,70 @@ def _decided(
         new_breaches=work.state.breaches[len(known.breaches) :],
         new_steps=work.state.steps[len(known.steps) :],
         corrections=work.corrections,
-        derivations=derivations(_before(request, work.at), clocks, work.state.marks, work.at),
+        derivations=_derivations(request, clocks, work.state.marks, work.at),
         rounds=course.rounds,
     )
 
 
-def _before(request: Request, at: datetime) -> Clocks:
-    """Clocks as they would stand at `at` without the trigger."""
-    state = request.state
-    return compute(state.marks, request.book, at) if state is not None else ()
+def _standing(work: Work, clocks: Clocks, terms: Terms, asked: Situation | None) -> Standing:
+    """Return how the ticket stands in the end: as the rules saw it, where nothing has changed."""
+    if (
+        asked is not None
+        and work.state is asked.state
+        and clocks is asked.clocks
+        and terms is asked.terms
+    ):
+        return asked.standing
+    return standing(work.state, clocks, terms, work.at)
 
 
-def _look(request: Request, work: Work, due: Due | None) -> Look:
-    """Return what the rules are asked: about the trigger, then about what rules did.
+def _derivations(
+    request: Request, clocks: Clocks, marks: tuple[Mark, ...], at: datetime
+) -> Derivations:
+    """Derive what moved against the clocks as they would stand at `at` without the trigger."""
 
-    Automation gives tickets only to agents who are online.
+    def make() -> Mapping[Exchange, Derivation]:
+        state = request.state
+        before = compute(state.marks, request.book, at) if state is not None else ()
+        return derivations(before, clocks, marks, at)
+
+    return Derivations(make)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What the rules are asked: about the trigger, then about what rules did.
+
+    `owner` had the ticket when it began: automation gives tickets only to agents who are online.
+    `last` is how the ticket stood when the rules were last asked.
     """
-    trigger, owner = request.trigger, work.state.owner
-    first = trigger if isinstance(trigger, TicketEvent) else None
 
-    def look(event: TicketEvent | None, chain: frozenset[str]) -> EvaluateRules:
-        terms, clocks = _reckon(work, due)
-        state = work.state
-        available = request.owner_available or state.owner != owner
-        situation = Situation(
+    request: Request
+    work: Work
+    due: Due | None
+    owner: str
+    last: Situation | None = None
+
+    def __call__(self, event: TicketEvent | None, chain: frozenset[str]) -> EvaluateRules:
+        """Return the question about what a rule did, or about the trigger."""
+        request, work = self.request, self.work
+        terms, clocks = _reckon(work, self.due)
+        state, trigger = work.state, request.trigger
+        available = request.owner_available or state.owner != self.owner
+        self.last = Situation(
             state=state,
             clocks=clocks,
             terms=terms,
             standing=standing(state, clocks, terms, work.at),
-            event=event or first,
-            due=due if event is None else None,
+            event=event or (trigger if isinstance(trigger, TicketEvent) else None),
+            due=self.due if event is None else None,
             at=work.at,
             lateness=_lateness(request, work),
             calendar=terms.calendar,
             owner_available=bool(state.owner) and available,
         )
-        memory = memory_of(state, work.at, due, terms.calendar)
-        return EvaluateRules(describe(situation), memory, chain)
-
-    return look
+        memory = memory_of(state, work.at, self.due, terms.calendar)
+        return EvaluateRules(describe(self.last), memory, chain)
 
 
 def _lateness(request: Request, work: Work) -> timedelta:
@@ -214,8 +241,10 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     """Apply the trigger itself, before any rule."""
     trigger = request.trigger
     if isinstance(trigger, Deadline):
-        state, due = _at_deadline(request, trigger)
-        return due, _work(request, state, trigger.at)
+        state, due, clocks = _at_deadline(request, trigger)
+        work = _work(request, state, trigger.at)
+        work.reckoned = (state.marks, request.book, clocks)
+        return due, work
     check_time(trigger)
     at = nominal(request.state, trigger, request.now)
     if trigger.kind is EventKind.CREATED:
@@ -274,7 +303,8 @@ def _claim_by_hand(state: TicketState, before: str) -> Generator[Need, Answer, N
         )
 
 
-def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due]:
+def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due, Clocks]:
+    """Return the ticket when the deadline has come, the due itself, and the clocks at it."""
     state = request.state
     if state is None:
         raise UnknownTicketError(f"there is no ticket {request.ticket_id} in {request.tenant}")
@@ -286,10 +316,10 @@ def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due]
         raise InputError(f"nothing named {trigger.key} is due at {trigger.at.isoformat()}")
     state = replace(state, last_at=max(state.last_at, due.at))
     if due.kind is DueKind.LOCK_EXPIRED:
-        return replace(state, locked_until=None), due
+        return replace(state, locked_until=None), due, clocks
     if not due.metric:
         state = replace(state, settled=(*state.settled[-15:], due.stamp))
-    return state, due
+    return state, due, clocks
 
 
 def _work(request: Request, state: TicketState, at: datetime) -> Work:
@@ -320,7 +350,7 @@ def _reckon(work: Work, due: Due | None) -> tuple[Terms, Clocks]:
         for clock in clocks
         if not recorded(clock, state.breaches) and _missed(clock, due, work.at)
     )
-    work.state = replace(state, breaches=(*state.breaches, *missed))
+    work.state = replace(state, breaches=(*state.breaches, *missed)) if missed else state
     work.about_breach |= bool(missed) or (due is not None and bool(due.metric))
     return terms, clocks
 

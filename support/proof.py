@@ -6,7 +6,7 @@ came twice.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -89,6 +89,29 @@ class Derivation:
     was_due: datetime | None
     proof: tuple[Stretch, ...]
     ahead: tuple[Stretch, ...]
+
+
+class Derivations(Mapping[Exchange, Derivation]):
+    """Derivations that are made when somebody reads them: a simulation never does."""
+
+    def __init__(self, make: Callable[[], Mapping[Exchange, Derivation]]) -> None:
+        self._make = make
+        self._made: Mapping[Exchange, Derivation] | None = None
+
+    def __getitem__(self, exchange: Exchange) -> Derivation:
+        return self._all[exchange]
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def _all(self) -> Mapping[Exchange, Derivation]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
 
 def derivations(

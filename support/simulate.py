@@ -34,6 +34,8 @@ from support.ticket import TicketState
 
 MOST_CANDIDATES = 50
 
+NO_WAY_OUT = Outside()
+
 Evaluate = Callable[[EvaluateRules], RuleVerdict | Wanted]
 
 
@@ -138,8 +140,11 @@ class Simulation:
         team: Team,
         evaluate: Evaluate,
         macros: Mapping[str, tuple[RuleAction, ...]],
+        *,
+        outside: Outside = NO_WAY_OUT,
     ) -> None:
         self._tenant = tenant
+        self._outside = outside
         self._book = book
         self._team = team
         self._evaluate = evaluate
@@ -158,9 +163,12 @@ class Simulation:
         """Number of decisions of each ticket."""
         return {ticket_id: ticket.seq for ticket_id, ticket in self._tickets.items()}
 
-    def submit(self, ticket_id: str, event: TicketEvent) -> Decision:
-        """Decide an event. InputError kinds for what is refused; then nothing has changed."""
-        return self._take(ticket_id, event, event.occurred_at)
+    def submit(self, ticket_id: str, event: TicketEvent, now: datetime | None = None) -> Decision:
+        """Decide an event. InputError kinds for what is refused; then nothing has changed.
+
+        `now` is when it was taken up, by default when it happened.
+        """
+        return self._take(ticket_id, event, event.occurred_at if now is None else now)
 
     def pass_before(self, at: datetime) -> Iterator[Decision]:
         """Let every deadline before `at` fall due, by instant and ticket; those at `at` wait."""
@@ -184,7 +192,7 @@ class Simulation:
             state=state,
             book=self._book,
             macros=self._macros,
-            outside=Outside(),
+            outside=self._outside,
             owner_available=state is not None and state.owner in self._team,
         )
         kept = self._team.kept()

@@ -79,7 +79,7 @@ def _titled(title: str, shown: int, total: int) -> str:
 class EngineName(StrEnum):
     """What a replay runs on."""
 
-    MEMORY = "memory"
+    SIMULATE = "simulate"
     TEMPORAL = "temporal"
 
 
@@ -92,8 +92,8 @@ def replay(
     ] = "servicenow-incidents",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N incidents.")] = None,
     engine: Annotated[
-        EngineName, typer.Option(help="memory: the pure core; temporal: the real workflows.")
-    ] = EngineName.MEMORY,
+        EngineName, typer.Option(help="simulate: the pure core; temporal: the real workflows.")
+    ] = EngineName.SIMULATE,
     html: Annotated[Path | None, typer.Option(help="Write a report with a plot.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import rules_explain, rules_history, rules_publish
+from hub.cli import rules_explain, rules_history, rules_publish, rules_simulate
 from hub.cli.output import (
     TENANT,
     AsJson,
@@ -32,6 +32,7 @@ app = typer.Typer(no_args_is_help=True)
 rules_explain.register(app)
 rules_publish.register(app)
 rules_history.register(app)
+rules_simulate.register(app)
 
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")]
 

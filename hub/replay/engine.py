@@ -1,4 +1,4 @@
-"""What drives tickets through a replay: in memory, or by the real workflows."""
+"""What drives tickets through a replay: a simulation, or by the real workflows."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -15,21 +15,25 @@ class Ticker:
     def __init__(self, progress: Progress, text: str, total: int = 0) -> None:
         self._progress = progress
         self._text = text
-        self._total = total
+        self.total = total
         self._next_s = 0.0
         self.done = 0
         progress(text, 0, total)
 
     def add(self, count: int = 1) -> None:
         """Count what is done."""
-        self.done += count
+        self.reach(self.done + count)
+
+    def reach(self, done: int) -> None:
+        """Note how much is done."""
+        self.done = done
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _EVERY_S
-            self._progress(self._text, self.done, self._total)
+            self._progress(self._text, self.done, self.total)
 
     def end(self) -> None:
         """Tell the last count."""
-        self._progress(self._text, self.done, self._total)
+        self._progress(self._text, self.done, self.total)
 
 
 class Shown:

@@ -14,15 +14,16 @@ from hub.replay.comparison import Comparison
 from hub.replay.engine import Ended, Engine
 from hub.replay.events import Happening, in_order, roster_of
 from hub.replay.mapping import load_mapping
-from hub.replay.memory import MemoryEngine
 from hub.replay.progress import Progress, Shown, Ticker
 from hub.replay.report import Course, Report, Versions, make_report
 from hub.replay.scratch import scratch_database
-from hub.replay.source import read_log
+from hub.replay.simulate import SimulatedEngine
+from hub.replay.source import read_usable
 from hub.replay.temporal import temporal_engine
 from rules.engine import Engine as RulesEngine
 from rules.load import load_pack
 from rules.policies_file import load_policies
+from rules.remembering import Remembering
 from settings import Settings
 from store import ledger
 from store.pool import open_pool
@@ -30,7 +31,7 @@ from support.actions import Outside
 from support.errors import InputError
 from support.simulate import Member
 
-ENGINES = ("memory", "temporal")
+ENGINES = ("simulate", "temporal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +54,24 @@ async def replay(
 ) -> Report:
     """Replay the first `limit` incidents of `file` (all of it for None) and return the report.
 
-    `mapping` is a file or the name of one that ships; `engine` is memory or temporal. InputError
+    `mapping` is a file or the name of one that ships; `engine` is simulate or temporal. InputError
     and PackError kinds say what is wrong with log, mapping, rules or policies.
     """
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
-    if limit is not None and limit < 1:
-        raise InputError("--limit must be at least 1 incident")
     form = load_mapping(mapping)
     pack = load_pack(settings.pack)
     policies, policies_text = load_policies(settings.policies)
-    log = await asyncio.to_thread(read_log, file, form, limit, progress)
-    if not log.incidents:
-        why = ", ".join(f"{count} {reason}" for reason, count in log.unused.items()) or "no rows"
-        raise InputError(f"no row of {file.name} can be used by mapping {form.name}: {why}")
+    log = await asyncio.to_thread(read_usable, file, form, limit, progress)
     happenings = in_order(log.incidents, form)
     members = roster_of(log.incidents, form.roster)
     begun = time.monotonic()
     with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
-        if engine == "memory":
+        if engine == "simulate":
             macros, since = pack.macros.actions, happenings[0].instant
-            memory = MemoryEngine(policies, macros, rules.judge_now, members, since)
-            course, ended = await drive(memory, happenings, members, progress)
+            evaluate = Remembering(rules).judge
+            simulated = SimulatedEngine(policies, macros, evaluate, members, since)
+            course, ended = await drive(simulated, happenings, members, progress)
         else:
             rulebook = Rulebook(rules, pack.macros, policies, Outside())
             pinned = _Pinned(rulebook, (pack.version, pack.name, pack.text), policies_text)

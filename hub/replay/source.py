@@ -94,6 +94,17 @@ def read_log(file: Path, mapping: ReplayMapping, limit: int | None, progress: Pr
     return log
 
 
+def read_usable(file: Path, mapping: ReplayMapping, limit: int | None, progress: Progress) -> Log:
+    """Read `file` as `read_log` does; InputError also when not one row of it can be used."""
+    if limit is not None and limit < 1:
+        raise InputError("--limit must be at least 1 incident")
+    log = read_log(file, mapping, limit, progress)
+    if not log.incidents:
+        why = ", ".join(f"{count} {reason}" for reason, count in log.unused.items()) or "no rows"
+        raise InputError(f"no row of {file.name} can be used by mapping {mapping.name}: {why}")
+    return log
+
+
 def _rows(file: Path, mapping: ReplayMapping) -> Iterator[tuple[int, list[str] | dict[str, str]]]:
     """Yield each row with its line: by column, or as it is where the count of fields is wrong."""
     try:

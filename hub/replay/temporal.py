@@ -19,8 +19,8 @@ from hub.intake import Gateway
 from hub.replay.agenda import Agenda
 from hub.replay.engine import Ended, Owners, Taken, reason
 from hub.replay.events import Happening
-from hub.replay.memory import TENANT
 from hub.replay.ordered import OrderedDecide
+from hub.replay.simulate import TENANT
 from store import roster
 from store.pool import Pool, transaction
 from support.errors import InputError, RulesEngineError, RuntimeUnavailableError

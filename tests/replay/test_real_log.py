@@ -31,13 +31,13 @@ def test_every_row_is_used_or_counted() -> None:
     assert happenings == sorted(happenings, key=lambda happening: happening.place)
 
 
-async def test_its_first_incidents_are_replayed_in_memory() -> None:
+async def test_its_first_incidents_are_replayed_by_simulation() -> None:
     begun = time.monotonic()
     report = await replay(
         LOG,
         "servicenow-incidents",
         limit=300,
-        engine="memory",
+        engine="simulate",
         settings=Settings(),
         progress=quiet,
     )

@@ -25,7 +25,7 @@ from support.errors import InputError
 from tests.replay.exporting import Row, life, quiet, row, write_log
 
 
-async def run(file: Path, engine: str = "memory", **more: Any) -> Report:
+async def run(file: Path, engine: str = "simulate", **more: Any) -> Report:
     options = {"limit": None, "settings": Settings(), "progress": quiet, **more}
     mapping = options.pop("mapping", "servicenow-incidents")
     return await replay(file, mapping, engine=engine, **options)
@@ -37,15 +37,15 @@ async def test_the_real_workflows_decide_as_the_pure_core(
 ) -> None:
     file = write_log(tmp_path / "log.csv.gz", life())
     settings = Settings(data_dir=servers_dir, database_url=SecretStr(postgres_url))
-    memory, temporal = [
+    simulated, temporal = [
         (await run(file, engine, settings=settings)).model_dump(exclude={"by"})
-        for engine in ("memory", "temporal")
+        for engine in ("simulate", "temporal")
     ]
-    assert memory == temporal
-    assert memory["decisions"] > memory["tickets"]
-    assert memory["escalations"]
-    assert memory["breaches"]
-    assert memory["events_refused"]
+    assert simulated == temporal
+    assert simulated["decisions"] > simulated["tickets"]
+    assert simulated["escalations"]
+    assert simulated["breaches"]
+    assert simulated["events_refused"]
     with psycopg.connect(postgres_url) as connection:
         left = connection.execute(
             "select count(*) from pg_database where datname like 'flowhub_replay%'"
@@ -169,7 +169,7 @@ async def test_a_value_of_the_log_cannot_break_the_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"engine": "steam"}, "memory, temporal"), ({"limit": 0}, "at least 1")],
+    [({"engine": "steam"}, "simulate, temporal"), ({"limit": 0}, "at least 1")],
 )
 async def test_bad_options_are_refused(tmp_path: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
@@ -189,7 +189,7 @@ def test_a_report_that_loses_rows_or_events_cannot_be_made() -> None:
 
 
 _SUMS: dict[str, Any] = {
-    "by": {"engine": "memory", "mapping": "m", "log": "l", "limit": None, "pack": "p",
+    "by": {"engine": "simulate", "mapping": "m", "log": "l", "limit": None, "pack": "p",
            "policies": "x", "seconds": 1.0},
     "first_instant": "2016-03-01T00:00:00Z", "last_instant": "2016-03-01T00:00:00Z",
     "tickets": 0, "rows_read": 0, "rows_used": 0, "rows_unused": {}, "events": 0,
