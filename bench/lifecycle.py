@@ -21,6 +21,9 @@ from pathlib import Path
 from statistics import median
 from uuid import uuid4
 
+# Else the package `rules` would be the script beside this one.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table

@@ -23,7 +23,7 @@ from pathlib import Path
 # Else `rules` would be this file.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench.deciding import main  # noqa: E402
+from bench.deciding import main
 
 if __name__ == "__main__":
     main(__doc__ or "")

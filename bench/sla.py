@@ -12,12 +12,17 @@ builds each local date's windows and adds them up. The last line is JSON:
 import argparse
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
+
+# Else the package `rules` would be the script beside this one.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from rich.console import Console
 from rich.table import Table

@@ -9,9 +9,8 @@ import typer
 
 from hub.cli.forms import read_instant
 from hub.cli.output import TENANT, AsJson, Tenant, print_renderable, progress_bars, say
+from hub.cli.rules_source import ACTIVE, WHAT, pack_named
 from hub.cli.session import run, store
-from rules.load import load_pack
-from rules.pack import Pack
 from rules.policies_file import load_policies
 from settings import read_settings
 from support.errors import UsageError
@@ -35,17 +34,15 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    pack: Annotated[
-        Path, typer.Argument(metavar="PACK", dir_okay=False, help="The changed rule pack.")
-    ],
+    pack: Annotated[str, typer.Argument(metavar="PACK", help=f"The changed rule pack: {WHAT}.")],
     against: Annotated[
-        Path | None,
+        str,
         typer.Option(
             metavar="PACK",
-            dir_okay=False,
-            help="What it is compared with; default: FLOWHUB_PACK, else the one that ships.",
+            help=f"What it is compared with: {WHAT}; default: `active`, of a log FLOWHUB_PACK, "
+            "else the one that ships.",
         ),
-    ] = None,
+    ] = "",
     log: Annotated[
         Path | None,
         typer.Option(
@@ -97,8 +94,8 @@ def simulate(
             command="flowhub rules simulate",
         )
     packs = Packs(
-        before=_pack(against or settings.pack),
-        after=_pack(pack),
+        before=pack_named(against or ("" if log is not None else ACTIVE), tenant),
+        after=pack_named(pack, tenant),
         policies=load_policies(policies or settings.policies)[1],
         engine_timeout_s=settings.engine_timeout_s,
     )
@@ -123,10 +120,6 @@ def simulate(
     print_renderable(render_table(done.report))
     if html is not None:
         say(f"Report with plots: {html}")
-
-
-def _pack(file: Path | None) -> Pack:
-    return load_pack(file)
 
 
 def _log(file: Path, mapping: str, limit: int | None, progress: "Progress") -> "Source":
