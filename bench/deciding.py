@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -127,9 +127,9 @@ def _question(pack: Pack, program: Program, rng: random.Random) -> Question:
     )
     related = {"candidates": tuple(_candidate(n, rng) for n in range(CANDIDATES))}
     related = {name: rows for name, rows in related.items() if name in program.rows}
-    return Question(
-        facts, related, program.message(typed(facts)), program.related(typed_rows(related))
-    )
+    values = typed(facts)
+    rows = program.related(typed_rows(related), values)
+    return Question(facts, related, program.message(values), rows)
 
 
 def _candidate(number: int, rng: random.Random) -> Row:
@@ -144,34 +144,30 @@ def _candidate(number: int, rng: random.Random) -> Row:
     }
 
 
-Way = Callable[[Question], list[str]]
+Way = Callable[[Question], RuleVerdict | list[str]]
+"""Decides a question: ours with a verdict, the others with the names of what fired."""
+
+
+def matched(answer: RuleVerdict | list[str], program: Program) -> list[str]:
+    """Return the ids of the rules that match."""
+    if isinstance(answer, RuleVerdict):
+        told = (t.rule_id for t in answer.trace if t.fired or "; but" in t.reason)
+        return sorted(told)
+    return sorted({rule for name in answer for rule in program.rules_of[name]})
 
 
 @contextlib.contextmanager
 def ways(pack: Pack, program: Program) -> Iterator[dict[str, Way]]:
-    """Yield every way to decide a question; each returns the ids of the rules that match."""
+    """Yield every way to decide a question."""
     raw, clips, zen = (peer(program) for peer in (rule_peers.raw, rule_peers.clips, rule_peers.zen))
-
-    def of_engine(names: Sequence[str]) -> list[str]:
-        return sorted({rule for name in names for rule in program.rules_of[name]})
-
-    def explained(engine: Engine) -> Way:
-        def decide(question: Question) -> list[str]:
-            verdict = question.judged_by(engine)
-            assert isinstance(verdict, RuleVerdict)
-            return [
-                trace.rule_id for trace in verdict.trace if trace.fired or "; but" in trace.reason
-            ]
-
-        return decide
 
     with Engine(pack, start=InProcess) as here, Engine(pack) as apart:
         yield {
-            "raw": lambda q: of_engine(raw(q.message, q.rows)),
-            "explained": explained(here),
-            "isolated": explained(apart),
-            "clips": lambda q: of_engine(clips(q.message, q.rows)),
-            "zen, trace": lambda q: of_engine(zen(q.message, q.rows)),
+            "raw": lambda q: raw(q.message, q.rows),
+            "explained": lambda q: q.judged_by(here),
+            "isolated": lambda q: q.judged_by(apart),
+            "clips": lambda q: clips(q.message, q.rows),
+            "zen, trace": lambda q: zen(q.message, q.rows),
         }
 
 
@@ -182,7 +178,7 @@ def compare(pack: Pack, asked: int, rounds: int, progress: Progress) -> dict[str
     took: dict[str, list[float]] = {}
     with ways(pack, program) as each:
         task = progress.add_task(f"{pack.name}: {len(pack.rules)} rules", total=rounds * len(each))
-        answers = {name: [sorted(way(q)) for q in posed] for name, way in each.items()}
+        answers = {n: [matched(way(q), program) for q in posed] for n, way in each.items()}
         for name, given in answers.items():
             assert given == answers["raw"], f"{name} decides otherwise than raw durable_rules"
         for _ in range(rounds):

@@ -149,7 +149,7 @@ class Engine:
         """Return what engine and reference agree on."""
         findings = self._reference.examine(values, rows)
         expected = {finding.rule_id for finding in findings if finding.matched}
-        message, related = self._program.message(values), self._program.related(rows)
+        message, related = self._program.message(values), self._program.related(rows, values)
         reason, blamed = "", self._blamed()
         with self._lock:
             for attempt in range(1, ATTEMPTS + 1):

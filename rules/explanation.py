@@ -159,36 +159,42 @@ class _Not:
 
 
 class _Some:
-    """True when some row of the relation satisfies its part."""
+    """True when some row of the relation satisfies all parts.
 
-    __slots__ = ("_label", "_part", "_relation")
+    Where none does, the reason is that of the row which got furthest.
+    """
+
+    __slots__ = ("_label", "_parts", "_relation")
 
     def __init__(self, relation: Relation, part: Asked) -> None:
         self._relation = relation
         self._label = RELATED[relation].label
-        self._part = part
+        self._parts = part.parts if isinstance(part, AllOf) else (part,)
 
     def judge(self, scene: Scene) -> Said:
         rows = scene.related.get(self._relation, ())
         if not rows:
             is_one = self._relation is Relation.CUSTOMER
             return False, "there is no customer" if is_one else f"there are no {self._relation}"
+        nearest, furthest, failure = rows[0], -1, ""
         for row in rows:
-            held, reason = self._part.judge(scene._replace(here=row))
-            if held:
-                return True, f"{self._named(row)}: {reason}" if reason else self._counted(rows)
-        nearest = max(rows, key=lambda row: self._nearness(scene._replace(here=row)))
-        reason = f"{self._named(nearest)}: {self._part.judge(scene._replace(here=nearest))[1]}"
-        if len(rows) > 1:
-            reason = f"none of {self._counted(rows)}; nearest {reason}"
-        return False, reason
+            reasons: list[str] = []
+            here = Scene(row, scene.ticket, scene.related)
+            for part in self._parts:
+                held, reason = part.judge(here)
+                if not held:
+                    break
+                reasons.append(reason)
+            else:
+                told = "; ".join(reasons)
+                return True, f"{self._named(row)}: {told}" if told else self._counted(rows)
+            if len(reasons) > furthest:
+                nearest, furthest, failure = row, len(reasons), reason
+        told = f"{self._named(nearest)}: {failure}"
+        return False, f"none of {self._counted(rows)}; nearest {told}" if rows[1:] else told
 
     def known(self, scene: Scene) -> bool | None:
         return self.judge(scene)[0] if self._relation in scene.related else None
-
-    def _nearness(self, scene: Scene) -> int:
-        parts = self._part.parts if isinstance(self._part, AllOf) else (self._part,)
-        return sum(part.judge(scene)[0] for part in parts)
 
     def _named(self, row: Typed) -> str:
         return f"{self._relation} {row[self._label]}" if self._label else str(self._relation)

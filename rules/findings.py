@@ -42,13 +42,9 @@ class _Rule:
         self.asked = made_ready(rule.when, shared)
 
     @property
-    def comparisons(self) -> tuple[Compared, ...] | None:
-        """The comparisons that all have to hold; None where it asks something else as well."""
-        parts: tuple[Asked, ...] = (self.asked,)
-        if isinstance(self.asked, AllOf):
-            parts = tuple(self.asked.parts)
-        compared = tuple(part for part in parts if isinstance(part, Compared))
-        return compared if len(compared) == len(parts) else None
+    def parts(self) -> tuple[Asked, ...]:
+        """What all has to hold."""
+        return tuple(self.asked.parts) if isinstance(self.asked, AllOf) else (self.asked,)
 
     def finding(self, said: Said) -> Finding:
         """Return the finding that its conditions said so."""
@@ -70,14 +66,13 @@ class _Rule:
 class _Plan:
     """What one trigger asks.
 
-    `settled` has a finding for every rule, replaced by those that are asked at their places.
-    `plain` rules are conjunctions of `comparisons`, named by their numbers, each made once.
+    `settled` has a finding for every rule, replaced by those that are asked at their places. The
+    parts of a rule that are `comparisons` are named by their numbers, so that each is made once.
     """
 
     settled: tuple[Finding, ...]
     comparisons: tuple[Compared, ...]
-    plain: tuple[tuple[int, _Rule, tuple[int, ...]], ...]
-    other: tuple[tuple[int, _Rule], ...]
+    asked: tuple[tuple[int, _Rule, tuple[int | Asked, ...]], ...]
     joining: tuple[_Rule, ...]
 
 
@@ -98,16 +93,16 @@ class Reference:
         scene = Scene(facts, facts, related)
         said = [c.remembered.get(facts[c.fact]) or c.judge(scene) for c in plan.comparisons]
         found = list(plan.settled)
-        for place, rule, numbers in plan.plain:
-            for number in numbers:
-                one = said[number]
+        for place, rule, parts in plan.asked:
+            reasons = []
+            for part in parts:
+                one = said[part] if isinstance(part, int) else part.judge(scene)
                 if not one[0]:
                     break
+                reasons.append(one[1])
             else:
-                one = (True, "; ".join([said[number][1] for number in numbers]))
+                one = (True, "; ".join(reasons))
             found[place] = rule.found.get(one) or rule.finding(one)
-        for place, rule in plan.other:
-            found[place] = rule.finding(rule.asked.judge(scene))
         return tuple(found)
 
     def unknown(self, facts: Typed, related: TypedRows = NOTHING) -> tuple[str, ...]:
@@ -134,20 +129,17 @@ class Reference:
 
 def _planned(rules: list[_Rule], trigger: str) -> _Plan:
     numbers: dict[Compared, int] = {}
-    plain, other = [], []
+    asked = []
     for place, rule in enumerate(rules):
-        if not rule.rule.enabled or trigger not in rule.rule.on:
-            continue
-        compared = rule.comparisons
-        if compared is None:
-            other.append((place, rule))
-        else:
-            each = tuple(numbers.setdefault(one, len(numbers)) for one in compared)
-            plain.append((place, rule, each))
+        if rule.rule.enabled and trigger in rule.rule.on:
+            parts: tuple[int | Asked, ...] = tuple(
+                numbers.setdefault(part, len(numbers)) if isinstance(part, Compared) else part
+                for part in rule.parts
+            )
+            asked.append((place, rule, parts))
     return _Plan(
         settled=tuple(rule.left_out(trigger) for rule in rules),
         comparisons=tuple(numbers),
-        plain=tuple(plain),
-        other=tuple(other),
-        joining=tuple(rule for _, rule in other if rule.relations),
+        asked=tuple(asked),
+        joining=tuple(rule for _, rule, _ in asked if rule.relations),
     )

@@ -116,11 +116,15 @@ class Table:
         """Names of all of them."""
         return (*self.plain, *self.derived)
 
-    def message(self, facts: Typed) -> dict[str, Plain]:
-        """Return every property."""
+    def message(self, facts: Typed, ticket: Typed) -> dict[str, Plain]:
+        """Return every property; `facts` are those of the ticket itself, or of a row beside it."""
         found = {name: encoded(facts[fact]) for name, fact in self.plain.items()}
         for name, test in self.derived.items():
-            found[name] = passes(test, facts[test.fact])
+            value = facts[test.fact]
+            if test.op is Op.SAME_AS:
+                found[name] = value == ticket[str(test.values[0])]
+            else:
+                found[name] = passes(test, value)
         return found
 
 
@@ -135,12 +139,12 @@ class Program:
 
     def message(self, facts: Typed) -> dict[str, Plain]:
         """Return every property of the ticket that some ruleset reads."""
-        return self.ticket.message(facts)
+        return self.ticket.message(facts, facts)
 
-    def related(self, rows: TypedRows) -> dict[str, list[dict[str, Plain]]]:
-        """Return the rows of every relation that some ruleset reads."""
+    def related(self, rows: TypedRows, facts: Typed) -> dict[str, list[dict[str, Plain]]]:
+        """Return the rows of every relation that some ruleset reads, beside that ticket."""
         return {
-            relation: [table.message(row) for row in rows.get(relation, ())]
+            relation: [table.message(row, facts) for row in rows.get(relation, ())]
             for relation, table in self.rows.items()
         }
 

@@ -11,11 +11,12 @@ from tests.rules.situations import MACROS
 TENANT = "acme"
 
 
-def tagging(tag: str, *, on: str = "created", then: str = "") -> Pack:
-    """A pack named `tag` that tags every ticket with it, and does `then` besides."""
+def tagging(tag: str, *, on: str = "created", then: str = "", when: str = "{}") -> Pack:
+    """A pack named `tag` that tags every ticket with it (`when`), and does `then` besides."""
     more = f", {then}" if then else ""
+    asked = "" if when == "{}" else f"    when: {when}\n"
     text = (
-        f"name: {tag}\nrules:\n  - id: mark\n    description: d\n    on: [{on}]\n"
+        f"name: {tag}\nrules:\n  - id: mark\n    description: d\n    on: [{on}]\n{asked}"
         f"    then: [{{tag: {{add: [{tag}]}}}}{more}]\n"
     )
     return parse_pack(Bundle(text, MACROS, f"{tag}.yaml", "m.yaml"))

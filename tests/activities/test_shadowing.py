@@ -46,6 +46,22 @@ async def test_a_shadow_runs_beside_the_workers_own_pack_too(bench: Bench) -> No
     assert (found.compared, found.differing) == (1, 1)
 
 
+async def test_a_shadow_is_told_what_it_alone_wants_to_know(bench: Bench) -> None:
+    await published(bench.pool, V1)
+    curious = tagging("two", when="{lanes: {id: unassigned, signal: {ge: 1}}}")
+    await shadowed(bench.pool, curious)
+    for ticket_id in ("T-1", "T-2"):
+        assert await bench.decided_by(ticket_id) == ("one", "one")
+    await bench.activities.published.settle()
+    async with bench.pool.connection() as conn:
+        found = await shadows.summary(conn, tenant=TENANT, number=2)
+    assert found.compared == 2
+    assert [action["kind"] for one in found.examples for action in one.shadow["asked"]] == [
+        "tag",
+        "tag",
+    ]
+
+
 async def test_a_shadow_that_crashes_is_switched_off_and_harms_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

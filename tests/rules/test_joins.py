@@ -64,6 +64,15 @@ def test_a_row_is_compared_with_the_ticket_itself() -> None:
     assert verdict(pack, rows, reopen_count=4).fired == ()
 
 
+def test_a_row_that_differs_from_the_ticket_is_told_from_one_that_does_not() -> None:
+    pack = one_rule("{candidates: {not: {owner: {same_as: owner_set}}, room: true}}")
+    for owner, fired in ((True, ("r",)), (False, ())):
+        with Engine(pack) as engine:  # a fresh process each: what faults, faults at first
+            rows = {"candidates": (agent("kim", owner=owner),)}
+            assert engine.evaluate_now(facts(owner_set=False), rows).fired == fired
+            assert engine.restarts == 0
+
+
 def test_one_row_may_satisfy_two_joins_at_once() -> None:
     pack = one_rule("{all: [{lanes: {id: unassigned}}, {lanes: {status: hot}}]}")
     assert verdict(pack, {"lanes": (lane("unassigned", "hot"),)}).fired == ("r",)

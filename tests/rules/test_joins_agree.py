@@ -44,6 +44,8 @@ def row_leaves(draw: st.DrawFn, relation: Relation) -> dict[str, Any]:
     op = draw(st.sampled_from(sorted(ops_of(fact.type) | {Op.SAME_AS})))
     if op is Op.SAME_AS:
         return {name: {op: draw(st.sampled_from(SAME[fact.type]))}}
+    if op is Op.MATCHES:
+        return {name: {op: draw(st.sampled_from(["a", "^$", "b|7", "[a-z]{2}"]))}}
     value = values(fact)
     return {name: {op: draw(st.lists(value, min_size=1, max_size=2) if op is Op.IN else value)}}
 
