@@ -6,12 +6,18 @@ import pytest
 
 from rules.engine import Engine
 from rules.load import load_pack
-from support.needs import RuleVerdict
+from rules.values import completed
+from support.needs import Row, RuleVerdict
 from tests.rules.situations import facts
 
 PACK = load_pack(None)
 STEP = {"on": "deadline", "due_kind": "step", "step_metric": "first_response", "unanswered": True}
 OWNED = {"owner_set": True, "owner_available": True}
+
+KIM: Row = {"agent": "kim", "owner": False, "room": True, "load_share": 0.5, "free_units": 6.0,
+            "idle_s": 60.0}  # fmt: skip
+FREE: dict[str, tuple[Row, ...]] = {"candidates": (KIM,)}
+LANE = {"on": "lane_status", "lane": "unassigned", "lane_status_before": "watch"}
 
 CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("a call is assigned", {}, ["assign"]),
@@ -158,6 +164,23 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["reopen", "notify owner unanswered", "notify lead unanswered"],
     ),
     ("a lock that expires", {"on": "deadline", "due_kind": "lock_expired", **OWNED}, []),
+    (
+        "a callback that missed its promise",
+        {"on": "callback", "callback_due": "promise", "callback_overdue": True},
+        ["notify lead callback-overdue"],
+    ),
+    (
+        "a callback that was given up",
+        {"on": "callback", "callback_status": "abandoned"},
+        ["notify manager callback-given-up"],
+    ),
+    ("a lane that gets hot", {**LANE, "lane_status": "hot"}, ["notify lead lane-hot"]),
+    (
+        "a lane that gets critical at once",
+        {**LANE, "lane_status": "critical"},
+        ["notify lead lane-hot", "notify manager lane-critical"],
+    ),
+    ("a lane that calms down", {**LANE, "lane_status": "stable"}, []),
 ]
 
 
@@ -182,12 +205,27 @@ def _asked(verdict: RuleVerdict) -> list[str]:
 def test_the_shipped_pack_asks_for(
     engine: Engine, changed: dict[str, Any], expected: list[str]
 ) -> None:
-    assert _asked(engine.evaluate_now(facts(**changed))) == expected
+    assert _asked(engine.evaluate_now(_facts(changed), FREE)) == expected
+
+
+def _facts(changed: dict[str, Any]) -> dict[str, Any]:
+    """All facts of a quiet ticket with some changed, or those of another subject."""
+    of_ticket = changed.get("on") not in ("callback", "lane_status")
+    return facts(**changed) if of_ticket else completed(changed)
+
+
+def test_an_urgent_ticket_that_nobody_has_room_for_is_told_to_the_lead(engine: Engine) -> None:
+    full: dict[str, tuple[Row, ...]] = {"candidates": ({**KIM, "room": False},)}
+    asked = _asked(engine.evaluate_now(facts(priority="urgent"), full))
+    assert asked == ["assign", "notify lead nobody-free", "lock_owner 60"]
 
 
 def test_every_shipped_rule_fires_in_some_case(engine: Engine) -> None:
     fired = {
-        rule for _, changed, _ in CASES for rule in engine.evaluate_now(facts(**changed)).fired
+        rule
+        for _, changed, _ in CASES
+        for rows in (FREE, {})
+        for rule in engine.evaluate_now(_facts(changed), rows).fired
     }
     assert fired == {rule.id for rule in PACK.rules}
 
