@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import records
-from activities.course import Course, Macros
+from activities.attempt import Attempt, Macros
 from activities.engines import Engines
 from activities.messages import DecideInput, EffectRef, EventResult, Parking, Verdict
 from activities.published import Published
@@ -17,7 +17,6 @@ from logs import get
 from rules.policies_file import read_policies
 from store import breaches, effects, ledger, messages
 from store.pool import Connection, Pool, transaction
-from support.actions import AutoMessage, EffectKind, Outside
 from support.corrections import CorrectionKind
 from support.deadlines import named, upcoming
 from support.decision import Deadline, Decision, Request, decide
@@ -27,6 +26,7 @@ from support.policy import PolicyBook
 from support.sla import compute
 from support.standing import standing
 from support.ticket import TicketState
+from support.work import AutoMessage, EffectKind, Outside
 
 DECIDE = "decide"
 PARK_TICKET = "park_ticket"
@@ -69,26 +69,26 @@ class DecideActivities:
         except FlowHubError as error:
             raise ApplicationError(str(error), type=error.code, non_retryable=True) from error
 
-    async def _decide(self, asked: DecideInput, course: Course) -> Verdict:
+    async def _decide(self, asked: DecideInput, attempt: Attempt) -> Verdict:
         try:
             async with transaction(self._pool) as conn:
-                return await self._in_transaction(conn, asked, course)
+                return await self._in_transaction(conn, asked, attempt)
         except InputError as error:
             async with transaction(self._pool) as conn:
                 return await self._refuse(conn, asked, error)
 
     async def _in_transaction(
-        self, conn: Connection, asked: DecideInput, course: Course
+        self, conn: Connection, asked: DecideInput, attempt: Attempt
     ) -> Verdict:
         found = await _read(conn, asked)
         answered = await self._known(conn, asked, found)
         if answered is not None:
             return answered
-        async with self.published.by(conn, course, found.packs):
-            return await self._by_course(conn, asked, found, course)
+        async with self.published.by(conn, attempt, found.packs):
+            return await self._by_attempt(conn, asked, found, attempt)
 
-    async def _by_course(
-        self, conn: Connection, asked: DecideInput, found: ledger.Found, course: Course
+    async def _by_attempt(
+        self, conn: Connection, asked: DecideInput, found: ledger.Found, attempt: Attempt
     ) -> Verdict:
         state = _state_of(found)
         surroundings = Surroundings(
@@ -96,7 +96,7 @@ class DecideActivities:
             asked.tenant,
             asked.ticket_id,
             asked.now,
-            course,
+            attempt,
             owner=found.claim.agent_id if found.claim else "",
         )
         request = Request(
@@ -109,16 +109,16 @@ class DecideActivities:
             state=state,
             book=await self._book(conn, state),
             current=self._rulebook.policies,
-            macros=course.macros.actions,
+            macros=attempt.macros.actions,
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
             automation_stopped=found.automation_stopped,
         )
-        decision = course.decision = await surroundings.drive(decide(request))
+        decision = attempt.decision = await surroundings.drive(decide(request))
         surroundings.at = decision.at
         kept = records.plain(decision)
         verdict = records.verdict_of(asked, decision, kept.digest)
-        texts = await self._texts(conn, asked, decision, course.macros)
+        texts = await self._texts(conn, asked, decision, attempt.macros)
         await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
         await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
         _log.info(

@@ -10,13 +10,13 @@ import psycopg
 from psycopg.errors import UniqueViolation
 
 import logs
-from activities.course import Course, Judging, Macros, PackFailedError, Seen, take_faults
+from activities.attempt import Attempt, Judging, Macros, PackFailedError, PackFault, take_faults
 from activities.engines import Engines
 from activities.messages import DecideInput
 from activities.shadowing import Shadows
 from activities.surroundings import Evaluator
 from store import engine_faults, packs, publishing
-from store.packs import Standing
+from store.packs import ActivePacks
 from store.pool import Connection, Pool, transaction
 from support.errors import LedgerError, PackError, RulesEngineError
 
@@ -54,16 +54,16 @@ class Published:
         self._known: frozenset[str] = frozenset()
         self._behind: set[asyncio.Task[None]] = set()
 
-    async def attend(self, asked: DecideInput, work: Callable[[Course], Awaitable[T]]) -> T:
+    async def attend(self, asked: DecideInput, work: Callable[[Attempt], Awaitable[T]]) -> T:
         """Return what `work` returns, by the first pack that can decide.
 
         Where two decide the same at once, the later one is asked again, and finds it decided.
         """
         collided = False
         while True:
-            course = Course(asked, self._own.engine, self._own.macros, self._given_up)
+            attempt = Attempt(asked, self._own.engine, self._own.macros, self._given_up)
             try:
-                result = await work(course)
+                result = await work(attempt)
             except UniqueViolation:
                 if collided:
                     raise
@@ -72,31 +72,31 @@ class Published:
                 await self._park(asked.tenant, failed)
             else:
                 if self._shadows is not None:
-                    self._shadows.compare(course)
+                    self._shadows.compare(attempt)
                 return result
             finally:
-                await self.report(asked.tenant, course.faults)
+                await self.report(asked.tenant, attempt.faults)
 
     @asynccontextmanager
     async def by(
-        self, conn: Connection, course: Course, standing: Standing
-    ) -> AsyncIterator[Course]:
-        """Yield the course with the pack that `standing` names; it stays until the end."""
-        course.standing = standing
-        if self._engines is None or standing.number is None or not standing.version:
-            yield course
+        self, conn: Connection, attempt: Attempt, active: ActivePacks
+    ) -> AsyncIterator[Attempt]:
+        """Yield the attempt with the pack that `active` names; it stays until the end."""
+        attempt.active = active
+        if self._engines is None or active.number is None or not active.version:
+            yield attempt
             return
-        course.number = standing.number
+        attempt.number = active.number
         async with AsyncExitStack() as stack:
-            using = self._engines.using(standing.version, partial(_body, conn))
+            using = self._engines.using(active.version, partial(_body, conn))
             try:
                 running = await stack.enter_async_context(using)
             except RulesEngineError as error:
-                raise course.failed(error) from error
+                raise attempt.failed(error) from error
             except (PackError, LedgerError) as error:
-                raise PackFailedError(standing.number, error) from error
-            course.engine, course.macros = running.engine, running.macros
-            yield course
+                raise PackFailedError(active.number, error) from error
+            attempt.engine, attempt.macros = running.engine, running.macros
+            yield attempt
 
     async def _park(self, tenant: str, failed: PackFailedError) -> None:
         async with transaction(self._pool) as conn:
@@ -111,20 +111,20 @@ class Published:
             goes_on_by=now.version or publishing.OWN,
         )
 
-    def _given_up(self, course: Course, judging: Judging) -> None:
-        self._later(self._heard(course, judging))
+    def _given_up(self, attempt: Attempt, judging: Judging) -> None:
+        self._later(self._heard(attempt, judging))
 
-    async def _heard(self, course: Course, judging: Judging) -> None:
+    async def _heard(self, attempt: Attempt, judging: Judging) -> None:
         """Park the pack also where its engine needed longer than the decision was given."""
         try:
             await judging
         except RulesEngineError as error:
-            failed = course.failed(error)
+            failed = attempt.failed(error)
             if isinstance(failed, PackFailedError):
-                await self._park(course.asked.tenant, failed)
-        await self.report(course.asked.tenant, take_faults(course.engine))
+                await self._park(attempt.asked.tenant, failed)
+        await self.report(attempt.asked.tenant, take_faults(attempt.engine))
 
-    async def report(self, tenant: str, faults: Sequence[Seen]) -> None:
+    async def report(self, tenant: str, faults: Sequence[PackFault]) -> None:
         """Write that engines were replaced; a decision never fails because of that."""
         if not faults:
             return

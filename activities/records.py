@@ -20,8 +20,8 @@ from activities.messages import (
 )
 from store.effects import EffectRow
 from store.ledger import DecisionRow, EventRow, TicketRow
-from support.actions import ActionRecord, Effect
 from support.chains import Round
+from support.clock import Clock, Segment
 from support.corrections import Correction
 from support.deadlines import Due
 from support.decision import Decision
@@ -29,9 +29,9 @@ from support.errors import EventIdReusedError, FlowHubError
 from support.model import TicketEvent, said
 from support.needs import RuleTrace
 from support.proof import stretch_form
-from support.sla import Clock, Segment
 from support.standing import Standing
 from support.ticket import TicketState
+from support.work import ActionRecord, Effect
 
 FIRED_SHOWN = 16
 """Rules named in history; the ledger names all of them."""

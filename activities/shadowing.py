@@ -8,7 +8,7 @@ from functools import partial
 import psycopg
 
 import logs
-from activities.course import Course, Round, Seen, take_faults
+from activities.attempt import Attempt, Judgement, PackFault, take_faults
 from activities.engines import Engines
 from activities.surroundings import Surroundings
 from rules.engine import Engine
@@ -23,7 +23,7 @@ MOST_WAITING = 200
 """Comparisons a worker holds; a shadow that is slower than its tenants loses the rest."""
 BY = "flowhub"
 """Who ends a shadow that failed."""
-Report = Callable[[str, Sequence[Seen]], Awaitable[None]]
+Report = Callable[[str, Sequence[PackFault]], Awaitable[None]]
 _log = logs.get(__name__)
 
 
@@ -38,15 +38,19 @@ class Shadows:
         self._waiting: set[asyncio.Task[None]] = set()
         self._failed: set[tuple[str, int]] = set()
 
-    def compare(self, course: Course) -> None:
+    def compare(self, attempt: Attempt) -> None:
         """Ask the tenant's shadow, if it has one, what the decision asked its pack."""
-        number = course.standing.shadow_number
-        if number is None or not course.rounds or (course.asked.tenant, number) in self._failed:
+        number = attempt.active.shadow_number
+        if (
+            number is None
+            or not attempt.judgements
+            or (attempt.asked.tenant, number) in self._failed
+        ):
             return
         if len(self._waiting) >= MOST_WAITING:
-            _log.warning("shadow is too slow, a decision is not compared", **_about(course))
+            _log.warning("shadow is too slow, a decision is not compared", **_about(attempt))
             return
-        task = asyncio.create_task(self._in_turn(course, number))
+        task = asyncio.create_task(self._in_turn(attempt, number))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
@@ -55,50 +59,52 @@ class Shadows:
         while self._waiting:
             await asyncio.gather(*self._waiting)
 
-    async def _in_turn(self, course: Course, number: int) -> None:
+    async def _in_turn(self, attempt: Attempt, number: int) -> None:
         async with self._turn:
-            if (course.asked.tenant, number) in self._failed:
+            if (attempt.asked.tenant, number) in self._failed:
                 return
             try:
-                await self._compare(course, number)
+                await self._compare(attempt, number)
             except psycopg.Error as error:
-                _log.warning("a comparison is lost", **_about(course), error=type(error).__name__)
+                _log.warning("a comparison is lost", **_about(attempt), error=type(error).__name__)
             except Exception as error:  # noqa: BLE001  no failure of a shadow is one of the hub
-                await self._switch_off(course, number, error)
+                await self._switch_off(attempt, number, error)
 
-    async def _compare(self, course: Course, number: int) -> None:
-        asked = course.asked
-        async with self._engines.using(course.standing.shadow_version, self._read) as running:
+    async def _compare(self, attempt: Attempt, number: int) -> None:
+        asked = attempt.asked
+        async with self._engines.using(attempt.active.shadow_version, self._read) as running:
             try:
                 said = [
-                    await self._judged(running.engine, course, each.question)
-                    for each in course.rounds
+                    await self._judged(running.engine, attempt, each.question)
+                    for each in attempt.judgements
                 ]
             finally:
                 await self._report(asked.tenant, take_faults(running.engine))
-        apart = differing(course.rounds, said)
+        apart = differing(attempt.judgements, said)
         one = Comparison(
             shadow_number=number,
             workflow_id=asked.workflow_id,
             decision_seq=asked.decision_seq,
             ticket_id=asked.ticket_id,
             trigger=str(asked.event.kind) if asked.event else "deadline",
-            active_version=course.rounds[0].verdict.pack_version,
+            active_version=attempt.judgements[0].verdict.pack_version,
             rules=apart,
-            active=_form([each.verdict for each in course.rounds]) if apart else None,
+            active=_form([each.verdict for each in attempt.judgements]) if apart else None,
             shadow=_form(said) if apart else None,
         )
         async with self._pool.connection() as conn:
             await shadows.add(conn, one, tenant=asked.tenant)
 
-    async def _judged(self, engine: Engine, course: Course, question: EvaluateRules) -> RuleVerdict:
+    async def _judged(
+        self, engine: Engine, attempt: Attempt, question: EvaluateRules
+    ) -> RuleVerdict:
         """Return the shadow's verdict.
 
         What it alone wants to know of related things is read as they stand after the decision.
         """
         verdict = await engine.judge(question)
-        if isinstance(verdict, Wanted) and course.decision is not None:
-            state, at = course.decision.state, course.decision.at
+        if isinstance(verdict, Wanted) and attempt.decision is not None:
+            state, at = attempt.decision.state, attempt.decision.at
             async with self._pool.connection() as conn:
                 around = Surroundings(conn, state.tenant, state.ticket_id, at, engine, state.owner)
                 rows = await around.drive(related(verdict.relations, state, at))
@@ -114,28 +120,28 @@ class Shadows:
             raise LedgerError(f"pack {version} is not in the store")
         return body
 
-    async def _switch_off(self, course: Course, number: int, error: Exception) -> None:
-        self._failed.add((course.asked.tenant, number))
+    async def _switch_off(self, attempt: Attempt, number: int, error: Exception) -> None:
+        self._failed.add((attempt.asked.tenant, number))
         why = f"{getattr(error, 'code', type(error).__name__)}: {error}"
-        version = course.standing.shadow_version
-        _log.error("shadow switched off", **_about(course), version=version, error=why)
+        version = attempt.active.shadow_version
+        _log.error("shadow switched off", **_about(attempt), version=version, error=why)
         ending = partial(publishing.end_shadow, number=number, by=BY, reason=f"it failed: {why}")
         try:
             async with transaction(self._pool) as conn:
-                await ending(conn, tenant=course.asked.tenant)
+                await ending(conn, tenant=attempt.asked.tenant)
         except (psycopg.Error, InputError) as unwritten:
             _log.warning("that is not on record", error=type(unwritten).__name__)
 
 
-def _about(course: Course) -> dict[str, object]:
-    asked = course.asked
+def _about(attempt: Attempt) -> dict[str, object]:
+    asked = attempt.asked
     return {"tenant": asked.tenant, "ticket": asked.ticket_id, "decision_seq": asked.decision_seq}
 
 
-def differing(rounds: Sequence[Round], said: Sequence[RuleVerdict]) -> tuple[str, ...]:
+def differing(judgements: Sequence[Judgement], said: Sequence[RuleVerdict]) -> tuple[str, ...]:
     """Return the rules that fired in one only, asked for other actions, or came in other order."""
     rules: set[str] = set()
-    for one, other in zip(rounds, said, strict=True):
+    for one, other in zip(judgements, said, strict=True):
         mine, theirs = one.verdict, other
         apart = {
             rule_id

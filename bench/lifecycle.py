@@ -35,7 +35,8 @@ from bench.bare import TABLE, BareActivities, BareWorkflow, bare_life
 from embedded.postgres import start_postgres
 from embedded.temporal_binary import obtain_temporal
 from embedded.temporal_server import start_temporal
-from hub.intake import Command, Gateway, NewTicket
+from hub.drafts import Command, NewTicket
+from hub.intake import Gateway
 from settings import Settings
 from store import roster
 from store.migrate import migrate

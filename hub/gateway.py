@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from activities.messages import EventResult
-from hub.intake import Command, NewTicket
+from hub.drafts import Command, NewTicket
 from support.model import Actor
 
 

@@ -19,7 +19,7 @@ from activities.messages import EventResult
 from activities.records import result_from, reused
 from hub import follow_ups
 from hub.answers import ANSWER_LIMIT_S, accepted, nobody_answers, not_taken, taken, typed
-from hub.drafts import MAX_BODY, MAX_SUBJECT, Command, Drafts, NewTicket, Origin
+from hub.drafts import Command, Drafts, NewTicket, Origin
 from hub.retrying import retry
 from store import ledger
 from store.pool import Pool
@@ -42,8 +42,6 @@ from support.transitions import refuse
 from workflows.display import at_start
 from workflows.messages import TicketStart
 from workflows.ticket import TicketWorkflow
-
-__all__ = ["MAX_BODY", "MAX_SUBJECT", "Command", "Gateway", "NewTicket", "Origin"]
 
 _CROWDED_TRIES = 5
 

@@ -10,7 +10,7 @@ from rules.load import load_pack, parse_pack
 from rules.pack import Pack
 from settings import Settings
 from store import ledger, packs, publishing
-from store.packs import Publication, Standing
+from store.packs import ActivePacks, Publication
 from store.pool import Connection, Pool, transaction
 from support.errors import InputError, PackError, PackMovedError
 
@@ -35,13 +35,13 @@ async def stored_pack(conn: Connection, version: str, *, tenant: str) -> Pack:
     return parse_pack(Bundle.from_json(body))
 
 
-async def active_pack(pool: Pool, settings: Settings, *, tenant: str) -> tuple[Standing, Pack]:
+async def active_pack(pool: Pool, settings: Settings, *, tenant: str) -> tuple[ActivePacks, Pack]:
     """Return what the tenant decides by; without a publication the pack that settings name here."""
     async with pool.connection() as conn:
-        standing = await packs.standing(conn, tenant=tenant)
-        if standing.version:
-            return standing, await stored_pack(conn, standing.version, tenant=tenant)
-    return standing, load_pack(settings.pack)
+        active = await packs.active(conn, tenant=tenant)
+        if active.version:
+            return active, await stored_pack(conn, active.version, tenant=tenant)
+    return active, load_pack(settings.pack)
 
 
 def refuse_foreign(pack: Pack, tenant: str) -> None:

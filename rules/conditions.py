@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rules.comparisons import EXPANDED, expand, read_pattern, words_of
 from rules.document import Node, suggest
+from rules.expansion import EXPANDED, expand, words_of
 from rules.facts import ORDERED
 from rules.pack import All, Any, Condition, Exists, Not, Op, Test
+from rules.patterns import read_pattern
 from rules.values import read_value
 from support.relations import RELATED, RelatedFact, Relation
-from support.situation import CATALOGUE, FactSpec, FactType
+from support.situation import CATALOGUE
+from support.subjects import FactSpec, FactType
 
 DEEPEST = 12
 _WORDS = ("all", "any", "not")

@@ -7,11 +7,11 @@ nothing is promised.
 
 from dataclasses import dataclass, replace
 
+from rules.comparing import passes
 from rules.compiler import NEGATED
 from rules.facts import DAY_S, Value, spec_of
 from rules.pack import Op, Test
-from rules.reference import passes
-from support.situation import FactType
+from support.subjects import FactType
 
 _FURTHEST = 2**62
 """Beyond every number that a fact or a pack can hold."""

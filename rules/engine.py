@@ -1,6 +1,6 @@
 """Decides which rules fire: durable_rules in a child process, checked at every decision.
 
-The engine tells what matches, `rules.reference` why; where the two disagree the decision is made
+The engine tells what matches, `rules.findings` why; where the two disagree the decision is made
 again in a fresh process, and fails loudly when that disagrees too. Order and `stop` are applied
 here.
 """

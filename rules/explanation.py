@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from rules.comparing import in_words, passes
 from rules.facts import Typed, TypedRows, Value, show
 from rules.pack import All, Any, Condition, Exists, Not, Op, Test
-from rules.reference import in_words, passes
 from support.relations import RELATED, Relation
 
 NOTHING: TypedRows = MappingProxyType({})

@@ -14,7 +14,8 @@ from support.duration import show_duration
 from support.errors import RulesEngineError
 from support.needs import Fact, Row
 from support.relations import QUALIFIED, RELATED, Relation, RelationSpec
-from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
+from support.situation import CATALOGUE, facts_of
+from support.subjects import TRIGGERS, FactSpec, FactType, Subject
 
 MILLION = 1_000_000
 LARGEST = 2**53

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rules.comparisons import words_of
 from rules.conditions import ops_of
+from rules.expansion import words_of
 from rules.facts import neutral
 from rules.pack import Op, Pack, Rule
 from rules.values import EXAMPLES
 from rules.words import action_in_words, condition_in_words, rest_in_words, scope_in_words
 from support.needs import RuleAction
 from support.relations import RELATED, Relation
-from support.situation import CATALOGUE, TRIGGERS, FactType, Subject
+from support.situation import CATALOGUE
+from support.subjects import TRIGGERS, FactType, Subject
 
 PACK_COMMAND = ".venv/bin/flowhub rules list rules/packs/default.yaml --markdown"
 FACTS_COMMAND = ".venv/bin/flowhub rules facts --markdown"

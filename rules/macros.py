@@ -9,7 +9,7 @@ from rules.document import Node, only, read, suggest
 from rules.templates import fields_of, read_template
 from support.errors import InputError
 from support.needs import RuleAction
-from support.situation import Subject
+from support.subjects import Subject
 from support.templates import filled
 
 SHIPPED = Path(__file__).parent / "macros" / "default.yaml"

@@ -4,7 +4,12 @@ from functools import lru_cache
 
 import re2
 
+from rules.document import Node
+from support.subjects import FactSpec
+
 LONGEST_PATTERN = 500
+LONGEST_SAID = 200
+"""Characters of what RE2 says, which may repeat the pattern."""
 MOST_MEMORY = 1 << 20
 """Bytes that one compiled pattern may take."""
 MOST_KEPT = 512
@@ -18,6 +23,21 @@ def _compiled(pattern: str) -> re2._Regexp:
     options.log_errors = False
     options.never_capture = True
     return re2.compile(_bytes(pattern), options)
+
+
+def read_pattern(spec: FactSpec, node: Node) -> str:
+    """Return a regular expression that RE2 takes; PackError says what it has against others."""
+    pattern = node.word(f"`matches` of `{spec.name}`")
+    if len(pattern) > LONGEST_PATTERN:
+        raise node.place.fault(
+            f"`matches` of `{spec.name}` has more than {LONGEST_PATTERN} characters: shorten it"
+        )
+    if wrong := wrong_with(pattern):
+        raise node.place.fault(
+            f"`matches` of `{spec.name}` is no regular expression that RE2 takes: "
+            f"{wrong[:LONGEST_SAID]}; see https://github.com/google/re2/wiki/Syntax"
+        )
+    return pattern
 
 
 def wrong_with(pattern: str) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from rules.comparing import passes
 from rules.facts import Typed, TypedRows, Value
 from rules.pack import Op, Test
-from rules.reference import passes
 from support.relations import Relation
 
 Plain = bool | int | str

@@ -7,11 +7,11 @@ matches. What is refused can certainly never fire; what is not may still be idle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rules.comparing import in_words
 from rules.compiler import spread
 from rules.document import Place
 from rules.domains import Domain, domain_of
 from rules.pack import All, Exists, Op, Pack, Rule, Test
-from rules.reference import in_words
 from rules.words import condition_in_words
 
 MOST_WORK = 2_000_000

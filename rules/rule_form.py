@@ -14,7 +14,7 @@ from rules.subjects import refuse_foreign_actions, refuse_foreign_facts, subject
 from rules.templates import fields_of
 from support.duration import parse_duration, show_duration
 from support.errors import InputError
-from support.situation import TRIGGERS, Subject
+from support.subjects import TRIGGERS, Subject
 
 LONGEST_OWNER = 100
 LONGEST_COOLDOWN = timedelta(days=30)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rules.comparisons import facts_behind
 from rules.document import Node, suggest
+from rules.expansion import facts_behind
 from support.needs import RuleAction
 from support.relations import Relation
-from support.situation import CATALOGUE, TRIGGERS, Subject, facts_of
+from support.situation import CATALOGUE, facts_of
+from support.subjects import TRIGGERS, Subject
 
 _NESTING = ("all", "any")
 _TELLABLE = ("lead", "manager", "on_call", "channel")

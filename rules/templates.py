@@ -8,7 +8,8 @@ import string
 from collections.abc import Iterable, Sequence
 
 from rules.document import Node, suggest
-from support.situation import Subject, facts_of
+from support.situation import facts_of
+from support.subjects import Subject
 
 TICKET_ID = "ticket_id"
 _OF_A_TICKET = frozenset({Subject.TICKET, Subject.CALLBACK})

@@ -8,7 +8,8 @@ from support.duration import parse_duration
 from support.errors import InputError
 from support.needs import Fact, Row
 from support.relations import RELATED, Relation, RelationSpec
-from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
+from support.situation import CATALOGUE, facts_of
+from support.subjects import TRIGGERS, FactSpec, FactType, Subject
 
 EXAMPLES = {
     FactType.FLAG: "true or false",

@@ -3,8 +3,8 @@
 from dataclasses import fields
 from datetime import timedelta
 
+from rules.comparing import in_words
 from rules.pack import All, Any, Condition, Exists, Not, Op, Pack, Rule, Test
-from rules.reference import in_words
 from support.duration import show_duration
 from support.limits import USUAL
 from support.needs import Param, RuleAction

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from store.packs import Standing
+from store.packs import ActivePacks
 from store.pool import Connection
 
 _READ = """
@@ -65,7 +65,7 @@ class Found:
     trigger_id: str
     automation_stopped: bool
     parked: bool
-    packs: Standing
+    packs: ActivePacks
 
 
 async def read(
@@ -104,7 +104,7 @@ async def read(
         trigger_id=row.get("trigger_id") or "",
         automation_stopped=bool(row.get("automation_stopped")),
         parked=bool(row.get("parked")),
-        packs=Standing(
+        packs=ActivePacks(
             number=row.get("pack_number"),
             version=row.get("pack_version") or "",
             shadow_number=row.get("shadow_number"),

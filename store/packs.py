@@ -28,7 +28,7 @@ CHANGES_RULES = frozenset({Kind.PUBLISH, Kind.ROLLBACK})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ActivePacks:
     """What a tenant decides by. Without `number`: by the pack of the worker's settings."""
 
     number: int | None = None
@@ -64,28 +64,28 @@ class Publication:
     parked_error: str
 
 
-_STANDING = """
+_ACTIVE = """
 select number, coalesce(version, '') as version, shadow_number,
        coalesce(shadow_version, '') as shadow_version, approval_required
   from active_packs where tenant = %s
 """
 
 
-async def standing(conn: Connection, *, tenant: str) -> Standing:
+async def active(conn: Connection, *, tenant: str) -> ActivePacks:
     """Return what the tenant decides by."""
-    async with conn.cursor(row_factory=class_row(Standing)) as cursor:
-        await cursor.execute(_STANDING, (tenant,))
-        return await cursor.fetchone() or Standing()
+    async with conn.cursor(row_factory=class_row(ActivePacks)) as cursor:
+        await cursor.execute(_ACTIVE, (tenant,))
+        return await cursor.fetchone() or ActivePacks()
 
 
-async def locked(conn: Connection, *, tenant: str) -> Standing:
+async def locked(conn: Connection, *, tenant: str) -> ActivePacks:
     """Return it for a change: nobody else changes it before the transaction ends."""
     await conn.execute(
         "insert into active_packs (tenant) values (%s) on conflict do nothing", (tenant,)
     )
-    async with conn.cursor(row_factory=class_row(Standing)) as cursor:
-        await cursor.execute(_STANDING + " for update", (tenant,))
-        return await cursor.fetchone() or Standing()
+    async with conn.cursor(row_factory=class_row(ActivePacks)) as cursor:
+        await cursor.execute(_ACTIVE + " for update", (tenant,))
+        return await cursor.fetchone() or ActivePacks()
 
 
 _ADD = """
@@ -113,7 +113,9 @@ class Entry:
     brings_back: int | None = None
 
 
-async def add(conn: Connection, entry: Entry, *, tenant: str, base: Standing, status: str) -> int:
+async def add(
+    conn: Connection, entry: Entry, *, tenant: str, base: ActivePacks, status: str
+) -> int:
     """Add an entry under the lock of `locked` and return its number."""
     cursor = await conn.execute(
         _ADD,
@@ -224,7 +226,7 @@ _EARLIER = """
 """
 
 
-async def before(conn: Connection, now: Standing, *, tenant: str) -> Publication | None:
+async def before(conn: Connection, now: ActivePacks, *, tenant: str) -> Publication | None:
     """Return the publication that counted before the active one and is another version.
 
     What a rollback brought back is followed by what was before it then, so that going back twice

@@ -6,7 +6,7 @@ is refused.
 """
 
 from store import packs
-from store.packs import CHANGES_RULES, Entry, Kind, Publication, Standing
+from store.packs import CHANGES_RULES, ActivePacks, Entry, Kind, Publication
 from store.pool import Connection
 from support.errors import InputError, LedgerError, PackMovedError
 
@@ -135,7 +135,7 @@ async def reject(
     return await _kept(conn, number, tenant=tenant)
 
 
-async def park(conn: Connection, *, tenant: str, number: int, error: str) -> Standing:
+async def park(conn: Connection, *, tenant: str, number: int, error: str) -> ActivePacks:
     """Take a publication that cannot decide out of use and return what counts instead.
 
     Where another counts already, nothing changes: another worker has seen it too.
@@ -151,10 +151,10 @@ async def park(conn: Connection, *, tenant: str, number: int, error: str) -> Sta
         number=target.number if target else None,
         version=target.version if target else "",
     )
-    return await packs.standing(conn, tenant=tenant)
+    return await packs.active(conn, tenant=tenant)
 
 
-async def _add(conn: Connection, entry: Entry, *, tenant: str, now: Standing) -> Publication:
+async def _add(conn: Connection, entry: Entry, *, tenant: str, now: ActivePacks) -> Publication:
     waits = now.approval_required and entry.kind in _NEED_APPROVAL
     status = "proposed" if waits else "done"
     number = await packs.add(conn, entry, tenant=tenant, base=now, status=status)
@@ -194,13 +194,13 @@ async def _proposal(conn: Connection, number: int, *, tenant: str) -> Publicatio
     return found
 
 
-async def _unmoved(conn: Connection, now: Standing, *, tenant: str, base: str) -> None:
+async def _unmoved(conn: Connection, now: ActivePacks, *, tenant: str, base: str) -> None:
     if base != now.version:
         raise await _moved(conn, now, "this change", base, tenant=tenant)
 
 
 async def _moved(
-    conn: Connection, now: Standing, what: str, base: str, *, tenant: str
+    conn: Connection, now: ActivePacks, what: str, base: str, *, tenant: str
 ) -> PackMovedError:
     """Say who put which rules in the place of those that `what` was made on."""
     said = [f"{what} was made on {base or OWN}, and {tenant} decides by {now.version or OWN} now"]

@@ -15,33 +15,16 @@ from support.owners import assign, escalate, lock_owner, recipients, target_of
 from support.quotas import message_quota, notification_quota, sent_today
 from support.templates import with_facts
 from support.work import (
-    ActionRecord,
     Asking,
     AutoMessage,
     Done,
-    Effect,
     EffectKind,
     Outcome,
-    Outside,
     Work,
     leave,
     queue_effect,
     record_done,
 )
-
-__all__ = [
-    "ACTIONS",
-    "NEVER_ON_BREACH",
-    "ActionRecord",
-    "AutoMessage",
-    "Effect",
-    "EffectKind",
-    "Outcome",
-    "Outside",
-    "Work",
-    "perform",
-    "use_policies",
-]
 
 NEVER_ON_BREACH = "automation never raises a priority because of a breach"
 

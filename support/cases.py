@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from support.calendar import BusinessCalendar, in_utc
+from support.clock import Clock, ClockState
 from support.errors import InputError, shortened
+from support.marks import Mark, MarkKind
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import Stretch, plain_seconds, proofs_of, stretch_form
-from support.sla import Clock, ClockState, Mark, MarkKind, clocks_of
+from support.sla import clocks_of
 
 CALENDAR = "calendar"
 IDLE = "idle"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from support.clock import Exchange, numbers_now
+from support.clock import Clock, Clocks, Exchange, numbers_now
 from support.marks import Mark, MarkKind, in_order, priority_at, tags_at
 from support.model import EventKind, TicketEvent
 from support.policy import Metric, PolicyBook
-from support.sla import Breach, Clock, Clocks, breach_of, compute, missed, recorded
+from support.sla import Breach, breach_of, compute, missed, recorded
 from support.ticket import TicketState
 
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from support.calendar import BusinessCalendar
+from support.clock import Clocks
 from support.escalation import next_step
 from support.model import TicketStatus
 from support.policy import Metric, Terms
-from support.sla import Clocks, recorded
+from support.sla import recorded
 from support.ticket import TicketState
 
 REMIND_AFTER = timedelta(hours=27)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from support.actions import use_policies
 from support.chains import Course, Round, follow
-from support.clock import Exchange
+from support.clock import Clock, Clocks, ClockState, Exchange
 from support.corrections import Correction, correct, with_terms
 from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
@@ -34,15 +34,7 @@ from support.policy import Metric, PolicyBook, Terms
 from support.proof import Derivation, Derivations, derivations
 from support.remembering import memory_of
 from support.situation import Situation, describe
-from support.sla import (
-    Breach,
-    Clock,
-    Clocks,
-    ClockState,
-    breach_of,
-    compute,
-    recorded,
-)
+from support.sla import Breach, breach_of, compute, recorded
 from support.standing import Standing, standing
 from support.ticket import TicketState
 from support.work import (

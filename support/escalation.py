@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from support.calendar import BusinessCalendar
+from support.clock import Clock, Clocks, ClockState
 from support.ladder import Rung
 from support.policy import Metric, Terms
-from support.sla import Clock, Clocks, ClockState
 
 
 @dataclass(frozen=True, slots=True)

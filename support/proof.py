@@ -14,10 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from support.calendar import BusinessCalendar
-from support.clock import Exchange, numbers_now
+from support.clock import Clock, Clocks, ClockState, Exchange, numbers_now
 from support.daybook import DayKind, SpecialDay, clock_changes, special_days
-from support.marks import moves
-from support.sla import Clock, Clocks, ClockState, Mark
+from support.marks import Mark, moves
 
 _NOTHING = timedelta(0)
 _BEFORE, _AFTER = timedelta(days=3), timedelta(days=1)

@@ -11,7 +11,6 @@ from decimal import Decimal
 from fractions import Fraction
 from heapq import heappop, heappush
 
-from support.actions import Outside
 from support.decision import Deadline, Decision, Request, decide
 from support.model import TicketEvent, TicketStatus, workflow_id
 from support.needs import (
@@ -31,6 +30,7 @@ from support.policy import PolicyBook
 from support.routing import Candidate, Role
 from support.tally import Tally
 from support.ticket import TicketState
+from support.work import Outside
 
 MOST_CANDIDATES = 50
 

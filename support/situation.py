@@ -13,27 +13,15 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from support.calendar import DAYS, BusinessCalendar
+from support.clock import Clocks
 from support.deadlines import Due, DueKind
 from support.escalation import acknowledged
 from support.model import ActorKind, Channel, Priority, TicketEvent, TicketStatus
 from support.needs import Fact
 from support.policy import Metric, Terms
-from support.sla import Clocks
 from support.standing import Standing
 from support.subjects import DEADLINE, OTHERS, TRIGGERS, FactSpec, FactType, Subject
 from support.ticket import TicketState, recent
-
-__all__ = [
-    "CATALOGUE",
-    "DEADLINE",
-    "TRIGGERS",
-    "FactSpec",
-    "FactType",
-    "Situation",
-    "Subject",
-    "describe",
-    "facts_of",
-]
 
 
 @dataclass(frozen=True, slots=True)

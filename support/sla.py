@@ -12,26 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from support.clock import Clock, Clocks, ClockState, Segment
+from support.clock import Clock, Clocks
 from support.marks import Mark, MarkKind, in_order, told
 from support.policy import Metric, PolicyBook
 from support.tracks import CallbackTrack, Track
-
-__all__ = (
-    "Breach",
-    "BreachCause",
-    "Clock",
-    "ClockState",
-    "Clocks",
-    "Mark",
-    "MarkKind",
-    "Segment",
-    "breach_of",
-    "clocks_of",
-    "compute",
-    "missed",
-    "recorded",
-)
 
 
 class BreachCause(StrEnum):

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from support.clock import Clocks, ClockState
 from support.escalation import escalation_due
 from support.model import Priority, TicketStatus
 from support.policy import Metric, Terms
-from support.sla import Clocks, ClockState, recorded
+from support.sla import recorded
 from support.ticket import TicketState
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from support.duration import show_duration
 from support.errors import InputError
 from support.needs import Fact
-from support.situation import CATALOGUE, FactType
+from support.situation import CATALOGUE
+from support.subjects import FactType
 
 LONGEST = 500
 """Characters of a text that is filled in with facts."""

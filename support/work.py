@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from support.calendar import BusinessCalendar
+from support.clock import Clocks
 from support.corrections import Correction
 from support.lifecycle import advance
 from support.limits import USUAL, Limits
@@ -18,7 +19,6 @@ from support.model import AUTO_PREFIX, Actor, ActorKind, Channel, EventKind, Tic
 from support.needs import Answer, Fact, Need, Param, RuleAction
 from support.policy import PolicyBook
 from support.routing import Ranked
-from support.sla import Clocks
 from support.ticket import Halt, TicketState
 
 

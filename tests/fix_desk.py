@@ -17,10 +17,10 @@ from hub.intake import Gateway
 from rules.policies_file import load_policies
 from store import ledger, roster
 from store.pool import Pool, open_pool
-from support.actions import Outside
 from support.errors import FlowHubError
 from support.model import Actor, ActorKind
 from support.needs import EvaluateRules, Fact, RuleAction, RuleVerdict
+from support.work import Outside
 from workflows.runner import TicketSandbox
 from workflows.ticket import TicketWorkflow
 

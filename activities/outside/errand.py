@@ -11,7 +11,7 @@ from activities.outside.failures import UNKNOWN, hopeless
 from store import effects, messages
 from store.messages import Customer, Message
 from store.pool import Connection
-from support.actions import EffectKind
+from support.work import EffectKind
 
 _STANDING = """
 select e.action_key, e.tenant, e.ticket_id, e.kind, e.params, e.state, e.last_error, e.created_at,

@@ -19,8 +19,8 @@ from activities.outside.ways import WRITTEN
 from settings import Settings
 from store import automation, effects
 from store.pool import Pool, transaction
-from support.actions import EffectKind
 from support.errors import DeliveryError, LedgerError
+from support.work import EffectKind
 
 STOPPED = "AutomationStopped"
 _log = logs.get(__name__)

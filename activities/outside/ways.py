@@ -4,9 +4,9 @@ from activities.outside.channels import channel, channel_urls, hush
 from activities.outside.smtp import server
 from activities.outside.webhook import webhook
 from settings import Settings
-from support.actions import Outside
 from support.errors import DeliveryError, InputError
 from support.model import Channel
+from support.work import Outside
 
 WRITTEN = frozenset({Channel.EMAIL, Channel.WEB, Channel.API})
 

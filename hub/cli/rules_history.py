@@ -14,7 +14,7 @@ from rules.diff import Change, PackDiff, diff
 from rules.pack import Pack
 from rules.words import action_in_words
 from store import packs, publishing, shadows
-from store.packs import Publication, Standing
+from store.packs import ActivePacks, Publication
 from store.pool import Connection, transaction
 from store.shadows import Summary
 from support.errors import InputError
@@ -43,14 +43,14 @@ def history(
 ) -> None:
     """List what was published, proposed and tried: who, when, why, and what became of it."""
 
-    async def work() -> tuple[Standing, tuple[Publication, ...]]:
+    async def work() -> tuple[ActivePacks, tuple[Publication, ...]]:
         async with store() as pool, pool.connection() as conn:
-            standing = await packs.standing(conn, tenant=tenant)
-            return standing, await packs.history(conn, tenant=tenant, limit=limit)
+            active = await packs.active(conn, tenant=tenant)
+            return active, await packs.history(conn, tenant=tenant, limit=limit)
 
-    standing, found = run(work)
+    active, found = run(work)
     if as_json:
-        print_json({"tenant": tenant, "active": standing, "publications": found})
+        print_json({"tenant": tenant, "active": active, "publications": found})
         return
     if not found:
         say(f"{tenant} has published nothing: it decides by the pack of the worker's settings.")
@@ -73,7 +73,7 @@ def history(
             for one in found
         ),
     )
-    if standing.approval_required:
+    if active.approval_required:
         say("Changes need a second person: `flowhub rules approve NUMBER --reason ...`")
     for one in found:
         if one.parked_at is not None:
@@ -153,17 +153,17 @@ def shadow(
         _end(tenant, actor, reason, as_json=as_json)
         return
 
-    async def work() -> tuple[Standing, Publication, Summary] | None:
+    async def work() -> tuple[ActivePacks, Publication, Summary] | None:
         async with store() as pool, pool.connection() as conn:
-            standing = await packs.standing(conn, tenant=tenant)
+            active = await packs.active(conn, tenant=tenant)
             last = await _last(conn, tenant)
             if last is None:
                 return None
-            return standing, last, await shadows.summary(conn, tenant=tenant, number=last.number)
+            return active, last, await shadows.summary(conn, tenant=tenant, number=last.number)
 
     found = run(work)
     if as_json:
-        parts = found or (Standing(), None, None)
+        parts = found or (ActivePacks(), None, None)
         running = found is not None and parts[0].shadow_number is not None
         print_json({"running": running, "shadow": parts[1], "summary": parts[2]})
     elif found is None:
@@ -177,8 +177,8 @@ async def _last(conn: Connection, tenant: str) -> Publication | None:
     return next((one for one in listed if one.kind == packs.Kind.SHADOW), None)
 
 
-def _show_shadow(standing: Standing, one: Publication, summary: Summary) -> None:
-    running = standing.shadow_number == one.number
+def _show_shadow(active: ActivePacks, one: Publication, summary: Summary) -> None:
+    running = active.shadow_number == one.number
     say(
         f"Shadow [bold]{one.name} {one.version}[/], publication {one.number} by {one.author}, "
         f"{'is running' if running else 'has ended'}: {summary.compared} decisions compared, "

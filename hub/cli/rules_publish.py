@@ -19,7 +19,7 @@ from rules.load import load_pack
 from rules.pack import Pack
 from settings import read_settings
 from store import packs, publishing
-from store.packs import Publication, Standing
+from store.packs import ActivePacks, Publication
 from store.pool import Connection, transaction
 from support.errors import InputError, PackError
 from support.model import checked_id
@@ -118,8 +118,8 @@ def publish(
         _say_done(tenant, done)
 
 
-def _active(tenant: str) -> tuple[Standing, Pack]:
-    async def work() -> tuple[Standing, Pack]:
+def _active(tenant: str) -> tuple[ActivePacks, Pack]:
+    async def work() -> tuple[ActivePacks, Pack]:
         async with store() as pool:
             return await packs_of.active_pack(pool, read_settings(), tenant=tenant)
 
@@ -210,7 +210,7 @@ def rollback(
     async def work() -> Publication:
         async with store() as pool:
             async with pool.connection() as conn:
-                now = await packs.standing(conn, tenant=tenant)
+                now = await packs.active(conn, tenant=tenant)
                 number = await _number(conn, to, tenant)
             return await packs_of.roll_back(pool, author, to=number, base=now.version)
 

@@ -16,7 +16,7 @@ from settings import read_settings
 from support.errors import UsageError
 
 if TYPE_CHECKING:
-    from hub.replay.progress import Progress
+    from hub.progress import Progress
     from hub.simulation.run import Simulated, Source
 
 EXAMPLE = (

@@ -12,11 +12,11 @@ from hub.cli.forms import read_form, read_instant
 from hub.cli.output import AsJson, print_json, print_table, quoted, say
 from support.calendar import BusinessCalendar
 from support.cases import Answer, Case, ClockAnswer, answer_form, answer_of, read_case
+from support.clock import ClockState
 from support.duration import show_hours
 from support.errors import CalendarError, InputError
 from support.policy import Metric
 from support.proof import Stretch
-from support.sla import ClockState
 
 app = typer.Typer(no_args_is_help=True)
 

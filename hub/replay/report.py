@@ -98,7 +98,7 @@ class Report(_Frozen):
 
 
 @dataclass(slots=True)
-class Course:
+class Driven:
     """What was seen on the way: refusals by reason, and the log's assignments beside ours."""
 
     comparison: Comparison
@@ -106,7 +106,7 @@ class Course:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def make_report(log: Log, course: Course, ended: Ended, by: Versions) -> Report:
+def make_report(log: Log, driven: Driven, ended: Ended, by: Versions) -> Report:
     """Return the report of a replay that has ended."""
     states = ended.states
     warning = early_warning(log.incidents, states)
@@ -120,15 +120,15 @@ def make_report(log: Log, course: Course, ended: Ended, by: Versions) -> Report:
         rows_read=log.rows_read,
         rows_used=log.rows_used,
         rows_unused=log.unused,
-        events=course.events,
-        events_accepted=course.events - course.refused.total(),
-        events_refused=dict(sorted(course.refused.items(), key=lambda item: (-item[1], item[0]))),
+        events=driven.events,
+        events_accepted=driven.events - driven.refused.total(),
+        events_refused=dict(sorted(driven.refused.items(), key=lambda item: (-item[1], item[0]))),
         decisions=sum(ended.decisions.values()),
         escalations=steps.total(),
         escalations_by_step=dict(sorted(steps.items(), key=lambda item: float(item[0]))),
         breaches=sum(len(state.missed) for state in states.values()),
         priorities=_priorities(log, states),
-        assignments=_assignments(course.comparison, ended),
+        assignments=_assignments(driven.comparison, ended),
         early_warning=warning if isinstance(warning, EarlyWarning) else None,
         early_warning_missing=warning if isinstance(warning, str) else "",
     )

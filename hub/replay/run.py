@@ -10,26 +10,26 @@ from pathlib import Path
 
 from activities.decide import Rulebook
 from embedded.time_skipping import obtain_test_server, time_skipping_environment
+from hub.progress import Progress, Shown, Ticker
 from hub.replay.comparison import Comparison
 from hub.replay.engine import Ended, Engine
 from hub.replay.events import Happening, in_order, roster_of
 from hub.replay.mapping import load_mapping
-from hub.replay.progress import Progress, Shown, Ticker
-from hub.replay.report import Course, Report, Versions, make_report
+from hub.replay.report import Driven, Report, Versions, make_report
 from hub.replay.scratch import scratch_database
 from hub.replay.simulate import SimulatedEngine
 from hub.replay.source import read_usable
 from hub.replay.temporal import temporal_engine
+from rules.caching import CachingEngine
 from rules.engine import Engine as RulesEngine
 from rules.load import load_pack
 from rules.policies_file import load_policies
-from rules.remembering import Remembering
 from settings import Settings
 from store import ledger
 from store.pool import open_pool
-from support.actions import Outside
 from support.errors import InputError
 from support.simulate import Member
+from support.work import Outside
 
 ENGINES = ("simulate", "temporal")
 
@@ -69,14 +69,14 @@ async def replay(
     with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
         if engine == "simulate":
             macros, since = pack.macros.actions, happenings[0].instant
-            evaluate = Remembering(rules).judge
+            evaluate = CachingEngine(rules).judge
             simulated = SimulatedEngine(policies, macros, evaluate, members, since)
-            course, ended = await drive(simulated, happenings, members, progress)
+            driven, ended = await drive(simulated, happenings, members, progress)
         else:
             rulebook = Rulebook(rules, pack.macros, policies, Outside())
             pinned = _Pinned(rulebook, (pack.version, pack.name, pack.text), policies_text)
             async with _on_servers(pinned, happenings, members, settings, progress) as real:
-                course, ended = await drive(real, happenings, members, progress)
+                driven, ended = await drive(real, happenings, members, progress)
     versions = Versions(
         engine=engine,
         mapping=form.name,
@@ -86,7 +86,7 @@ async def replay(
         policies=policies.version,
         seconds=round(time.monotonic() - begun, 2),
     )
-    return make_report(log, course, ended, versions)
+    return make_report(log, driven, ended, versions)
 
 
 async def drive(
@@ -94,23 +94,23 @@ async def drive(
     happenings: Sequence[Happening],
     members: Sequence[Member],
     progress: Progress,
-) -> tuple[Course, Ended]:
+) -> tuple[Driven, Ended]:
     """Take all events, one instant at a time, each after the deadlines before it."""
-    course = Course(Comparison.of(members))
+    driven = Driven(Comparison.of(members))
     ticker = Ticker(progress, "Replaying: events", len(happenings))
     for instant, group in groupby(happenings, key=lambda happening: happening.instant):
         coming = list(group)
         await engine.pass_before(instant, len(coming))
         for happening in coming:
             taken = await engine.submit(happening)
-            course.events += 1
+            driven.events += 1
             if taken.refused:
-                course.refused[taken.refused] += 1
+                driven.refused[taken.refused] += 1
             if happening.last:
-                course.comparison.row(happening.ticket_id, happening.update, taken.owner)
+                driven.comparison.row(happening.ticket_id, happening.update, taken.owner)
             ticker.add()
     ticker.end()
-    return course, await engine.end()
+    return driven, await engine.end()
 
 
 @asynccontextmanager

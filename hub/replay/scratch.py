@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from embedded.postgres import start_postgres
-from hub.replay.progress import Progress, Shown
+from hub.progress import Progress, Shown
 from settings import Settings
 from store.migrate import create_database, migrate
 from support.errors import RuntimeUnavailableError

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+from hub.progress import Progress, Ticker
 from hub.replay.mapping import ReplayMapping, TimeForm
-from hub.replay.progress import Progress, Ticker
 from support.errors import InputError
 from support.lifecycle import EARLIEST
 from support.model import ID_PATTERN, Priority

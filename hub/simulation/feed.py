@@ -9,10 +9,10 @@ from typing import Self
 
 from pydantic import TypeAdapter
 
-from support.actions import Outside
 from support.errors import InputError
 from support.model import TicketEvent
 from support.simulate import Member
+from support.work import Outside
 
 _EVENTS, _HEAD = "events.jsonl", "head.json"
 

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from hub.progress import Progress
 from hub.replay.events import in_order, roster_of
 from hub.replay.mapping import load_mapping
-from hub.replay.progress import Progress
 from hub.replay.simulate import TENANT
 from hub.replay.source import read_usable
 from hub.simulation.feed import Entry, Head, write_feed

@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from activities.records import event_from_json
-from hub.replay.progress import Progress, Ticker
+from hub.progress import Progress, Ticker
 from hub.simulation.feed import Entry, FeedWriter, Head
 from store import history, roster
 from store.pool import Connection, Pool, snapshot
-from support.actions import Outside
 from support.errors import InputError
 from support.routing import Role
 from support.simulate import Member
+from support.work import Outside
 
 UNKNOWN = (
     "Who was at work then is not on record: everybody on the roster of today counts as online.",

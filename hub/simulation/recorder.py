@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict
 
 from hub.simulation.models import AgentLoad, Summary, Totals
 from hub.simulation.trail import Step
-from support.actions import Outcome
 from support.deadlines import Due, DueKind
 from support.decision import Decision
 from support.model import TicketEvent
@@ -25,6 +24,7 @@ from support.needs import RuleTrace
 from support.routing import Role
 from support.simulate import Member
 from support.ticket import TicketState
+from support.work import Outcome
 
 STEPS, TRACES, INDEX = "steps.jsonl", "traces.jsonl", "index.jsonl"
 _TRACES_KNOWN = 20_000

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.replay.progress import Progress, Ticker
+from hub.progress import Progress, Ticker
 from hub.simulation.compare import Found, Trail, differences
 from hub.simulation.feed import Head
 from hub.simulation.models import Report, Side

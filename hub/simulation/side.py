@@ -20,11 +20,11 @@ from hub.simulation.feed import Head, read_entries, read_head
 from hub.simulation.models import Cost, Side, Totals
 from hub.simulation.recorder import Recorder
 from rules.bundle import Bundle
+from rules.caching import CachingEngine
 from rules.engine import Engine
 from rules.load import parse_pack
 from rules.pack import Pack
 from rules.policies_file import read_policies
-from rules.remembering import Remembering
 from support.errors import FlowHubError, InputError
 from support.policy import PolicyBook
 from support.simulate import Evaluate, Simulation, Team
@@ -56,9 +56,9 @@ def simulate(order: Order, tell: Callable[[int], None]) -> Side:
     book = read_policies(order.policies)
     head = read_head(order.feed)
     with Engine(pack, order.engine_timeout_s) as engine:
-        remembering = Remembering(engine)
+        caching = CachingEngine(engine)
         with Recorder(order.out, head.members) as recorder:
-            run = _Run(head, pack, book, remembering.judge, recorder)
+            run = _Run(head, pack, book, caching.judge, recorder)
             totals = run.all_of(order.feed, tell)
     return Side(
         pack=f"{pack.name}@{pack.version}",
@@ -68,8 +68,8 @@ def simulate(order: Order, tell: Callable[[int], None]) -> Side:
             seconds=round(time.monotonic() - begun, 2),
             cpu_s=round(_used(lambda usage: usage.ru_utime + usage.ru_stime), 2),
             peak_mib=round(_used(lambda usage: usage.ru_maxrss / 1024), 1),
-            asked=remembering.asked,
-            answered=remembering.answered,
+            asked=caching.asked,
+            answered=caching.answered,
         ),
     )
 

@@ -11,7 +11,7 @@ from hub.web.desk import Desk
 from hub.web.forms import EventForm, NewTicketForm
 from store import chronicle, packs, views
 from store.chronicle import Entry
-from store.packs import Publication, Standing
+from store.packs import ActivePacks, Publication
 from store.views import TicketView
 from support.model import TicketStatus, checked_id
 
@@ -47,7 +47,7 @@ class TimelineAnswer:
 class RulesAnswer:
     """What a tenant decides by, and its publications, the latest first."""
 
-    active: Standing
+    active: ActivePacks
     publications: tuple[Publication, ...]
 
 
@@ -133,7 +133,7 @@ def rules_routes(desk: Desk) -> APIRouter:
         checked_id(tenant, "tenant")
         async with desk.reading() as conn:
             return RulesAnswer(
-                await packs.standing(conn, tenant=tenant),
+                await packs.active(conn, tenant=tenant),
                 await packs.history(conn, tenant=tenant, limit=limit),
             )
 

@@ -14,8 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from hub.drafts import CONTROL, LOCALE, NOT_BY_HAND
-from hub.intake import MAX_BODY, MAX_SUBJECT, Command, NewTicket
+from hub.drafts import CONTROL, LOCALE, MAX_BODY, MAX_SUBJECT, NOT_BY_HAND, Command, NewTicket
 from support.model import (
     ID_PATTERN,
     MOST_TAGS,

@@ -17,9 +17,8 @@ from activities.messages import DecideInput, Verdict
 from rules.engine import Engine
 from rules.policies_file import load_policies
 from store import ledger, packs
-from store.packs import Standing
+from store.packs import ActivePacks
 from store.pool import Pool
-from support.actions import Outside
 from support.model import (
     Actor,
     ActorKind,
@@ -29,6 +28,7 @@ from support.model import (
     TicketEvent,
     workflow_id,
 )
+from support.work import Outside
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
 from tests.publishing import TENANT, tagging
 
@@ -65,9 +65,9 @@ class Bench:
             cursor = await conn.execute(query, params)
             return await cursor.fetchone() or {}
 
-    async def standing(self, tenant: str = TENANT) -> Standing:
+    async def active(self, tenant: str = TENANT) -> ActivePacks:
         async with self.pool.connection() as conn:
-            return await packs.standing(conn, tenant=tenant)
+            return await packs.active(conn, tenant=tenant)
 
 
 def created(ticket_id: str, tenant: str = TENANT) -> DecideInput:

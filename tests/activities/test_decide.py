@@ -18,7 +18,6 @@ from activities.messages import DeadlineRef, DecideInput, Parking, Verdict
 from rules.policies_file import load_policies, read_policies
 from store import automation, chronicle, ledger, roster, views
 from store.pool import Pool, open_pool
-from support.actions import Outside
 from support.errors import LedgerError, RulesEngineError
 from support.model import (
     Actor,
@@ -30,6 +29,7 @@ from support.model import (
     workflow_id,
 )
 from support.needs import EvaluateRules, RuleAction, RuleVerdict
+from support.work import Outside
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
 from tests.waiting import eventually
 

@@ -18,7 +18,6 @@ from rules.pack import OncePer, Pack
 from rules.policies_file import load_policies
 from store import chronicle, effects, ledger, roster, views
 from store.pool import Pool, open_pool
-from support.actions import Outside
 from support.errors import InputError
 from support.model import (
     Actor,
@@ -30,6 +29,7 @@ from support.model import (
     workflow_id,
 )
 from support.ticket import TicketState
+from support.work import Outside
 from tests.fix_desk import CUSTOMER, KIM
 from tests.rules.situations import pack_of
 from tests.support.deciding import created as opened

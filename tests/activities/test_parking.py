@@ -15,7 +15,7 @@ from rules.child import Child
 from rules.findings import Finding, Reference
 from rules.pack import Pack
 from store import engine_faults, ledger, packs, publishing
-from store.packs import Standing
+from store.packs import ActivePacks
 from store.pool import open_pool, transaction
 from support.errors import RulesEngineError
 from tests.activities.bench import (
@@ -42,7 +42,7 @@ async def test_a_pack_that_crashes_twice_is_parked_and_the_one_before_decides(
         assert await bench.decided_by("T-1") == ("one", "one")
     [parked] = [entry for entry in logged if entry["event"] == "rule pack parked"]
     assert (parked["log_level"], parked["publication"]) == ("error", 2)
-    assert (await bench.standing()).version == V1.version
+    assert (await bench.active()).version == V1.version
     async with bench.pool.connection() as conn:
         [one] = await packs.parked(conn, tenant=TENANT)
         faults = await engine_faults.counted(conn, within=DAY)
@@ -58,7 +58,7 @@ async def test_without_an_earlier_publication_the_workers_own_pack_decides(
     await published(bench.pool, V1)
     failing(monkeypatch, "one")
     assert await bench.decided_by("T-1") == ("scripted", "")
-    assert await bench.standing() == Standing()
+    assert await bench.active() == ActivePacks()
 
 
 async def test_a_pack_that_disagrees_with_the_reference_is_parked_and_counted(
@@ -110,7 +110,7 @@ async def test_a_machine_that_starts_no_process_parks_no_pack(
         with pytest.raises(ApplicationError, match="cannot be started"):
             await bench.decide(created("T-2"))
     assert await bench.decided_by("T-2") == ("one", "one")
-    assert (await bench.standing()).version == V1.version
+    assert (await bench.active()).version == V1.version
 
 
 async def test_a_stored_pack_that_trips_the_parser_over_is_parked(
@@ -140,7 +140,7 @@ async def test_a_fault_that_a_fresh_engine_mends_parks_nothing_and_is_counted(
     async with bench.pool.connection() as conn:
         faults = await engine_faults.counted(conn, within=DAY)
     assert [(f.kind, f.count) for f in faults] == [("crash", 1)]
-    assert (await bench.standing()).version == V1.version
+    assert (await bench.active()).version == V1.version
 
 
 async def test_the_workers_own_pack_is_not_parked(bench: Bench) -> None:
@@ -152,7 +152,7 @@ async def test_the_workers_own_pack_is_not_parked(bench: Bench) -> None:
     bench.own.failure = RulesEngineError("also afresh", pack="scripted", version="0")
     with pytest.raises(ApplicationError, match="also afresh"):
         await bench.decide(created("T-1"))
-    assert (await bench.standing()).number == 2
+    assert (await bench.active()).number == 2
 
 
 async def test_a_decision_that_is_given_up_while_its_pack_hangs_still_parks_it(
@@ -178,7 +178,7 @@ async def test_a_decision_that_is_given_up_while_its_pack_hangs_still_parks_it(
         with pytest.raises(asyncio.CancelledError):
             await deciding
         await bench.activities.published.settle()
-        assert await bench.standing() == Standing()
+        assert await bench.active() == ActivePacks()
         async with pool.connection() as conn:
             faults = await engine_faults.counted(conn, within=DAY)
         assert [(f.kind, f.count) for f in faults] == [("hang", 2)]

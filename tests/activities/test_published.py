@@ -13,7 +13,7 @@ from rules.pack import Pack
 from rules.policies_file import load_policies
 from store import publishing
 from store.pool import transaction
-from support.actions import Outside
+from support.work import Outside
 from tests.activities.bench import (
     V1,
     V2,

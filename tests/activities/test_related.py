@@ -15,10 +15,10 @@ from rules.engine import Engine
 from rules.policies_file import load_policies
 from store import chronicle, ledger, roster
 from store.pool import Pool, open_pool
-from support.actions import Outside
 from support.decision import Decision
 from support.model import Actor, ActorKind, EventKind, Opening, Priority, TicketEvent, workflow_id
 from support.simulate import Member, Simulation, Team
+from support.work import Outside
 from tests.rules.situations import pack_of
 from tests.support.deciding import MONDAY
 

@@ -70,7 +70,7 @@ async def test_a_shadow_that_crashes_is_switched_off_and_harms_nothing(
     failing(monkeypatch, "two")
     assert await bench.decided_by("T-1") == ("one", "one")
     await bench.activities.published.settle()
-    now = await bench.standing()
+    now = await bench.active()
     assert (now.version, now.shadow_number) == (V1.version, None)
     async with bench.pool.connection() as conn:
         last, *_ = await packs.history(conn, tenant=TENANT)
@@ -111,7 +111,7 @@ async def test_a_comparison_that_cannot_be_written_ends_no_shadow(
     await shadowed(bench.pool, V1)
     await bench.decided_by("T-1")
     await bench.activities.published.settle()
-    assert (await bench.standing()).shadow_number == 1
+    assert (await bench.active()).shadow_number == 1
 
 
 async def test_more_than_a_slow_shadow_can_take_is_left_out(
@@ -131,4 +131,4 @@ async def test_a_shadow_that_cannot_be_read_is_switched_off(bench: Bench) -> Non
         await publishing.shadow(conn, tenant=TENANT, version="bad", by="kim", reason="try")
     assert await bench.decided_by("T-1") == ("scripted", "")
     await bench.activities.published.settle()
-    assert (await bench.standing()).shadow_number is None
+    assert (await bench.active()).shadow_number is None

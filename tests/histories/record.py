@@ -31,14 +31,14 @@ from embedded.postgres import start_postgres
 from embedded.temporal_binary import obtain_temporal
 from embedded.temporal_server import start_temporal
 from embedded.time_skipping import time_skipping_environment
-from hub.intake import Command, NewTicket, Origin
+from hub.drafts import Command, NewTicket, Origin
 from settings import Settings
 from store import ledger, roster
 from store.migrate import migrate
-from support.actions import Outside
 from support.errors import InputError, LedgerError, RuntimeUnavailableError
 from support.model import Channel, EventKind, Priority, TicketStatus, WaitingOn, workflow_id
 from support.needs import RuleAction
+from support.work import Outside
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
 from tests.waiting import eventually
 

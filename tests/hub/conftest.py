@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from activities.messages import EventResult
-from hub.intake import Command, NewTicket
+from hub.drafts import Command, NewTicket
 from hub.web.app import create_app
 from store.pool import Pool, open_pool
 from support.calendar import BusinessCalendar

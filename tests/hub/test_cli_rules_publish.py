@@ -91,8 +91,8 @@ async def test_a_pack_is_checked_tested_compared_and_published(file: Path, pool:
         "chats wait",
     )
     async with pool.connection() as conn:
-        assert (await packs.standing(conn, tenant="acme")).version == version
-        assert (await packs.standing(conn, tenant="global")).version == ""
+        assert (await packs.active(conn, tenant="acme")).version == version
+        assert (await packs.active(conn, tenant="global")).version == ""
 
 
 async def test_people_read_what_changes_and_from_when_it_counts(file: Path) -> None:
@@ -171,7 +171,7 @@ async def test_what_was_published_while_the_tests_ran_is_not_overwritten(
     monkeypatch.setattr(hub_publishing, "tested", meanwhile)
     assert "publish 1 by lou" in str(await refusal("publish", file, *WHY))
     async with pool.connection() as conn:
-        assert (await packs.standing(conn, tenant="acme")).version == tagging("two").version
+        assert (await packs.active(conn, tenant="acme")).version == tagging("two").version
 
 
 async def test_roll_back_to_a_version_and_to_the_workers_own(file: Path, pool: Pool) -> None:

@@ -9,25 +9,25 @@ from pydantic import SecretStr
 
 from activities.decide import Rulebook
 from embedded.time_skipping import obtain_test_server, time_skipping_environment
+from hub.progress import Shown
 from hub.replay.events import in_order, roster_of
 from hub.replay.mapping import ReplayMapping
-from hub.replay.progress import Shown
 from hub.replay.run import drive
 from hub.replay.scratch import scratch_database
 from hub.replay.simulate import TENANT, SimulatedEngine
 from hub.replay.source import Incident
 from hub.replay.temporal import temporal_engine
 from hub.simulation.trail import Act, Step
+from rules.caching import CachingEngine
 from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
-from rules.remembering import Remembering
 from settings import Settings
 from store import ledger
 from store.pool import Pool, open_pool
-from support.actions import Outside
 from support.decision import Decision
 from support.model import TicketEvent
+from support.work import Outside
 from tests.replay.exporting import quiet
 
 Steps = Mapping[str, Sequence[Step]]
@@ -47,7 +47,7 @@ async def simulated(incidents: Sequence[Incident], mapping: ReplayMapping) -> St
         engine = SimulatedEngine(
             policies,
             pack.macros.actions,
-            Remembering(rules).judge,
+            CachingEngine(rules).judge,
             members,
             happenings[0].instant,
             watch=watch,

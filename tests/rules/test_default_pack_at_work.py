@@ -9,10 +9,10 @@ import pytest
 
 from rules.engine import Engine
 from rules.load import load_pack
-from support.actions import Outcome
 from support.decision import Deadline, Decision, Request, decide
 from support.model import Channel, EventKind, Priority, TicketEvent, TicketStatus, WaitingOn
 from support.needs import Answer, EvaluateRules, Need
+from support.work import Outcome
 from tests.support.deciding import BOOK, CUSTOMER, KIM, MONDAY, Desk, created, event
 
 PACK = load_pack(None)

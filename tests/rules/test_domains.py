@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.comparing import passes
 from rules.conditions import ops_of
 from rules.domains import Domain, domain_of
 from rules.pack import Op, Test
-from rules.reference import passes
-from support.situation import CATALOGUE, FactType
+from support.situation import CATALOGUE
+from support.subjects import FactType
 
 NAMED: dict[str, tuple[Any, ...]] = {
     "owner_set": (False, True),

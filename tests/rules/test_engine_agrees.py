@@ -6,13 +6,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.comparisons import words_of
 from rules.compiler import compile_pack
 from rules.conditions import ops_of
 from rules.engine import Engine
+from rules.expansion import words_of
 from rules.pack import Op
 from support.errors import PackError
-from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
+from support.situation import CATALOGUE, facts_of
+from support.subjects import TRIGGERS, FactSpec, FactType, Subject
 from tests.rules.situations import unjudged_pack_of
 
 NUMBERS = st.sampled_from(

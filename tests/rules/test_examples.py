@@ -14,7 +14,8 @@ from rules.facts import neutral, typed
 from rules.load import load_pack
 from rules.values import completed, read_facts
 from support.errors import PackError
-from support.situation import CATALOGUE, TRIGGERS, FactSpec, FactType, Subject, facts_of
+from support.situation import CATALOGUE, facts_of
+from support.subjects import TRIGGERS, FactSpec, FactType, Subject
 from tests.rules.situations import pack_of
 
 PACK = """name: p

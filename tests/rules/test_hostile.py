@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from rules.bundle import Bundle
+from rules.comparing import passes
 from rules.document import DEEPEST, MOST_CHARACTERS, MOST_VALUES, read
 from rules.facts import Value, typed
 from rules.findings import Reference
@@ -19,7 +20,6 @@ from rules.pack import Test
 from rules.parse import MOST_RULES
 from rules.patterns import MOST_KEPT, MOST_MEMORY, _compiled, found_in
 from rules.reach import MOST_WORK
-from rules.reference import passes
 from support.errors import PackError
 from support.templates import filled
 from tests.rules.situations import MACROS, facts, one_rule, pack_of

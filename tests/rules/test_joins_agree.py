@@ -12,7 +12,7 @@ from rules.engine import Engine
 from rules.pack import Op
 from support.errors import PackError
 from support.relations import RELATED, RelatedFact, Relation
-from support.situation import FactType
+from support.subjects import FactType
 from tests.rules.situations import facts, unjudged_pack_of
 
 WORDS = st.sampled_from(["", "a", "ab", "7", "å", '"', "urgent"])

@@ -8,8 +8,8 @@ import pytest
 
 import rules
 from rules.actions import CATALOGUE, NOT_BARE, ParamType
-from rules.comparisons import EXPANDED
 from rules.document import read
+from rules.expansion import EXPANDED
 from rules.imports import MOST_IMPORTS
 from rules.load import SHIPPED
 from rules.pack import OncePer, Op

@@ -7,7 +7,8 @@ from rules.examples import run_examples
 from rules.facts import typed
 from rules.values import completed
 from support.errors import PackError, RulesEngineError
-from support.situation import CATALOGUE, TRIGGERS, Subject, facts_of
+from support.situation import CATALOGUE, facts_of
+from support.subjects import TRIGGERS, Subject
 from tests.rules.situations import pack_of
 
 PACK = """name: p

@@ -21,7 +21,6 @@ from rules.load import load_pack
 from rules.policies_file import load_policies
 from store import ledger, roster
 from store.pool import Pool, open_pool
-from support.actions import Outside
 from support.errors import InputError
 from support.model import (
     Actor,
@@ -33,6 +32,7 @@ from support.model import (
     WaitingOn,
     workflow_id,
 )
+from support.work import Outside
 from tests.fix_desk import CUSTOMER, KIM
 from tests.replay.both_engines import as_lines, recorded
 from tests.replay.exporting import quiet

@@ -7,7 +7,7 @@ import pytest
 
 from rules.pack import Pack
 from store import packs, publishing, shadows
-from store.packs import Publication, Standing
+from store.packs import ActivePacks, Publication
 from store.pool import Pool, open_pool, transaction
 from store.shadows import Comparison
 from support.errors import InputError, PackMovedError
@@ -24,9 +24,9 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
         yield opened
 
 
-async def standing(pool: Pool, tenant: str = TENANT) -> Standing:
+async def active(pool: Pool, tenant: str = TENANT) -> ActivePacks:
     async with pool.connection() as conn:
-        return await packs.standing(conn, tenant=tenant)
+        return await packs.active(conn, tenant=tenant)
 
 
 async def statuses(pool: Pool, tenant: str = TENANT) -> list[tuple[int, str, str]]:
@@ -44,7 +44,7 @@ async def sequence(pool: Pool, *listed: Pack) -> None:
 
 
 async def roll_back(pool: Pool, to: int | None = None, by: str = "kim") -> Publication:
-    base = (await standing(pool)).version
+    base = (await active(pool)).version
     async with transaction(pool) as conn:
         return await publishing.roll_back(
             conn, tenant=TENANT, to=to, base=base, by=by, reason="worse"
@@ -63,13 +63,13 @@ async def approve(pool: Pool, number: int, by: str) -> Publication:
         return await publishing.approve(conn, tenant=TENANT, number=number, by=by, reason="read")
 
 
-async def park(pool: Pool, number: int, error: str = "it crashed") -> Standing:
+async def park(pool: Pool, number: int, error: str = "it crashed") -> ActivePacks:
     async with transaction(pool) as conn:
         return await publishing.park(conn, tenant=TENANT, number=number, error=error)
 
 
 async def test_a_tenant_without_publications_decides_by_the_workers_own_pack(pool: Pool) -> None:
-    assert await standing(pool) == Standing()
+    assert await active(pool) == ActivePacks()
     assert await statuses(pool) == []
 
 
@@ -78,8 +78,8 @@ async def test_each_tenant_has_a_sequence_of_its_own(pool: Pool) -> None:
     other = await published(pool, V3, tenant="other")
     assert (other.number, other.status) == (1, "active")
     assert await statuses(pool) == [(1, "publish", "superseded"), (2, "publish", "active")]
-    assert (await standing(pool)).version == V2.version
-    assert (await standing(pool, "other")).version == V3.version
+    assert (await active(pool)).version == V2.version
+    assert (await active(pool, "other")).version == V3.version
 
 
 async def test_a_tenant_reads_no_pack_of_another(pool: Pool) -> None:
@@ -95,7 +95,7 @@ async def test_what_was_made_on_other_rules_is_refused_with_who_when_and_why(poo
     with pytest.raises(PackMovedError, match=r"publish 2 by lou at .* UTC: try two") as refused:
         await published(pool, V3, base=V1.version)
     assert refused.value.details["active"] == V2.version
-    assert (await standing(pool)).version == V2.version
+    assert (await active(pool)).version == V2.version
     done = await published(pool, V3, base=V2.version)
     assert (done.number, done.base_number, done.base_version) == (3, 2, V2.version)
 
@@ -113,7 +113,7 @@ async def test_of_two_who_publish_at_once_one_is_refused(pool: Pool, *, first: b
     [won] = [one for one in done if isinstance(one, Publication)]
     [lost] = [one for one in done if isinstance(one, PackMovedError)]
     assert f"by {won.author}" in str(lost)
-    assert (await standing(pool)).version == won.version
+    assert (await active(pool)).version == won.version
     assert won.number == (1 if first else 2)
 
 
@@ -162,7 +162,7 @@ async def test_rolling_back_twice_goes_further_back_and_ends_with_the_workers_pa
 ) -> None:
     await sequence(pool, V1, V2, V3)
     assert [(await roll_back(pool)).version for _ in range(3)] == [V2.version, V1.version, ""]
-    assert (await standing(pool)).version == ""
+    assert (await active(pool)).version == ""
 
 
 async def test_a_rollback_to_a_number_or_to_the_workers_own_pack(pool: Pool) -> None:
@@ -190,7 +190,7 @@ async def test_two_who_roll_back_at_once_go_back_once(pool: Pool) -> None:
 
     done = await asyncio.gather(back("kim"), back("lou"), return_exceptions=True)
     assert sum(isinstance(one, PackMovedError) for one in done) == 1
-    assert (await standing(pool)).version == V2.version
+    assert (await active(pool)).version == V2.version
 
 
 async def test_a_proposal_does_nothing_until_another_person_approves_it(pool: Pool) -> None:
@@ -198,13 +198,13 @@ async def test_a_proposal_does_nothing_until_another_person_approves_it(pool: Po
     await set_approval(pool, required=True)
     proposal = await published(pool, V2, base=V1.version, by="kim")
     assert proposal.status == "proposed"
-    assert (await standing(pool)).version == V1.version
+    assert (await active(pool)).version == V1.version
     for same in ("kim", "Kim"):
         with pytest.raises(InputError, match="another person must approve"):
             await approve(pool, proposal.number, same)
     done = await approve(pool, proposal.number, "lou")
     assert (done.status, done.answered_by, done.answered_reason) == ("active", "lou", "read")
-    assert (await standing(pool)).version == V2.version
+    assert (await active(pool)).version == V2.version
     with pytest.raises(InputError, match="is no proposal"):
         await approve(pool, proposal.number, "lou")
 
@@ -213,9 +213,9 @@ async def test_a_rollback_needs_the_second_person_too(pool: Pool) -> None:
     await sequence(pool, V1, V2)
     await set_approval(pool, required=True)
     proposal = await roll_back(pool)
-    assert (await standing(pool)).version == V2.version
+    assert (await active(pool)).version == V2.version
     await approve(pool, proposal.number, "lou")
-    assert (await standing(pool)).version == V1.version
+    assert (await active(pool)).version == V1.version
 
 
 async def test_a_proposal_made_on_rules_that_changed_is_refused(pool: Pool) -> None:
@@ -226,7 +226,7 @@ async def test_a_proposal_made_on_rules_that_changed_is_refused(pool: Pool) -> N
     await approve(pool, first.number, "lou")
     with pytest.raises(PackMovedError, match=r"publish 3 by lou.*: try two"):
         await approve(pool, second.number, "kim")
-    assert (await standing(pool)).version == V2.version
+    assert (await active(pool)).version == V2.version
 
 
 async def test_a_rejected_proposal_never_counts(pool: Pool) -> None:
@@ -247,11 +247,11 @@ async def test_a_rejected_proposal_never_counts(pool: Pool) -> None:
 async def test_waiving_approval_needs_the_second_person(pool: Pool) -> None:
     await set_approval(pool, required=True)
     proposal = await set_approval(pool, required=False)
-    assert (await standing(pool)).approval_required
+    assert (await active(pool)).approval_required
     with pytest.raises(InputError, match="another person"):
         await approve(pool, proposal.number, "kim")
     await approve(pool, proposal.number, "lou")
-    assert not (await standing(pool)).approval_required
+    assert not (await active(pool)).approval_required
     with pytest.raises(InputError, match="not required for acme already"):
         await set_approval(pool, required=False)
 
@@ -269,7 +269,7 @@ async def test_a_parked_pack_gives_way_to_the_last_that_is_not_parked(pool: Pool
 async def test_two_workers_park_the_same_publication_once(pool: Pool) -> None:
     await sequence(pool, V1, V2, V3)
     assert await park(pool, 3) == await park(pool, 3)
-    assert (await standing(pool)).version == V2.version
+    assert (await active(pool)).version == V2.version
 
 
 async def test_a_parked_pack_that_is_published_again_is_not_parked(pool: Pool) -> None:
@@ -300,7 +300,7 @@ async def test_a_shadow_needs_no_approval_and_leaves_what_counts(pool: Pool) -> 
     await published(pool, V1)
     await set_approval(pool, required=True)
     await shadowed(pool, V2)
-    now = await standing(pool)
+    now = await active(pool)
     assert (now.version, now.shadow_version, now.shadow_number) == (V1.version, V2.version, 3)
     async with transaction(pool) as conn:
         assert (
@@ -308,7 +308,7 @@ async def test_a_shadow_needs_no_approval_and_leaves_what_counts(pool: Pool) -> 
         )
     async with transaction(pool) as conn:
         await publishing.end_shadow(conn, tenant=TENANT, by="kim", reason="seen")
-    assert (await standing(pool)).shadow_number is None
+    assert (await active(pool)).shadow_number is None
     async with transaction(pool) as conn:
         with pytest.raises(InputError, match="nothing to end"):
             await publishing.end_shadow(conn, tenant=TENANT, by="kim", reason="seen")

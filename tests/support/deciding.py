@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from rules.policies_file import load_policies
-from support.actions import Outside
 from support.decision import Deadline, Decision, Request, decide
 from support.lanes import Signals, read_lanes
 from support.model import Actor, ActorKind, Channel, EventKind, Opening, Priority, TicketEvent
@@ -28,6 +27,7 @@ from support.needs import (
 from support.policy import PolicyBook
 from support.routing import Candidate
 from support.ticket import TicketState
+from support.work import Outside
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 """09:00 in Stockholm, an hour into the office day."""

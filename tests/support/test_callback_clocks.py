@@ -9,6 +9,7 @@ import pytest
 
 from activities import records
 from support.cases import answer_form, answer_of, read_case
+from support.clock import Clock, ClockState
 from support.corrections import CorrectionKind, correct
 from support.deadlines import DueKind, upcoming
 from support.errors import InputError
@@ -18,7 +19,7 @@ from support.model import Channel, EventKind, Priority, TicketStatus
 from support.policy import Metric, OnChange, PolicyBook, Terms
 from support.proof import proof_of
 from support.situation import CATALOGUE
-from support.sla import Breach, BreachCause, Clock, ClockState, compute, recorded
+from support.sla import Breach, BreachCause, compute, recorded
 from support.standing import SlaState, standing
 from support.ticket import TicketState
 from tests.support.deciding import BOOK, MONDAY, Desk, action, created, event

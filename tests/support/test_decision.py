@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from support.actions import Outcome, Outside
 from support.deadlines import DueKind
 from support.errors import InputError, TicketExistsError, TransitionRefusedError, UnknownTicketError
 from support.model import Actor, ActorKind, Channel, EventKind, Priority, TicketStatus, WaitingOn
 from support.policy import Metric
 from support.standing import SlaState
+from support.work import Outcome, Outside
 from tests.support.deciding import CUSTOMER, MONDAY, Desk, action, created, event
 
 HOUR = timedelta(hours=1)

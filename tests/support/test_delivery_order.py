@@ -11,12 +11,13 @@ import pytest
 
 from activities import records
 from rules.policies_file import read_policies
+from support.clock import Clock, ClockState
 from support.errors import TransitionRefusedError
 from support.marks import Waiting
 from support.model import EventKind, Priority, TicketEvent, TicketStatus, WaitingOn
 from support.policy import Metric
 from support.proof import Why, proof_of
-from support.sla import Clock, ClockState, compute
+from support.sla import compute
 from tests.support.deciding import CUSTOMER, KIM, MONDAY, Desk, action, created, event, with_rules
 
 MINUTE = timedelta(minutes=1)

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.clock import ClockState
 from support.model import EventKind, Priority, TicketStatus
 from support.policy import Metric
 from support.proof import Why
-from support.sla import ClockState
 from tests.support.deciding import CUSTOMER, MONDAY, Desk, created, event
 
 HOUR = timedelta(hours=1)

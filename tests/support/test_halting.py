@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.actions import Outside
 from support.deadlines import DueKind
 from support.decision import Decision
 from support.model import Actor, ActorKind, Channel, EventKind, Priority, TicketStatus
+from support.work import Outside
 from tests.rules.situations import pack_of
 from tests.support.deciding import CUSTOMER, KIM, MONDAY, created, event
 from tests.support.ruled import RuledDesk, limited, outcomes, resting, rule, ruled, with_pack

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities import records
+from support.clock import Clock
 from support.corrections import CorrectionKind
 from support.deadlines import DueKind
 from support.errors import FlowHubError
 from support.marks import in_order
 from support.model import EventKind, Priority, TicketEvent, TicketStatus, WaitingOn
 from support.policy import Metric
-from support.sla import Clock, compute
+from support.sla import compute
 from support.standing import SlaState
 from tests.support.deciding import BOOK, CUSTOMER, KIM, MONDAY, Desk, created, event
 

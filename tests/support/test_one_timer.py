@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.calendar import BusinessCalendar
+from support.clock import ClockState
 from support.errors import FlowHubError
 from support.ladder import InClosedHours, Rung, rungs
 from support.marks import Mark, MarkKind
 from support.model import EventKind, Priority, TicketEvent, TicketStatus, WaitingOn
 from support.policy import Conditions, Metric, OnChange, PolicyBook, Terms
-from support.sla import BreachCause, ClockState, recorded
+from support.sla import BreachCause, recorded
 from tests.support.deciding import CUSTOMER, KIM, MONDAY, Desk, created
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

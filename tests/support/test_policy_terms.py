@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from activities import records
-from support.actions import Outcome
 from support.calendar import BusinessCalendar
+from support.clock import Clock, ClockState
 from support.errors import InputError
 from support.marks import Mark, MarkKind
 from support.model import Channel, EventKind, Opening, Priority, TicketStatus
 from support.policy import Conditions, Metric, OnChange, OnReopen, PolicyBook, Terms
 from support.proof import Why, derivations, proof_of
-from support.sla import Clock, ClockState, compute
+from support.sla import compute
+from support.work import Outcome
 from tests.support.deciding import CUSTOMER, MONDAY, Desk, action, created, event
 
 HOUR = timedelta(hours=1)

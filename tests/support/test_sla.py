@@ -11,18 +11,11 @@ from hypothesis import strategies as st
 
 from support.calendar import BusinessCalendar
 from support.cases import answer_form, answer_of, read_case
+from support.clock import Clock, ClockState
+from support.marks import Mark, MarkKind
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
-from support.sla import (
-    BreachCause,
-    Clock,
-    ClockState,
-    Mark,
-    MarkKind,
-    breach_of,
-    compute,
-    recorded,
-)
+from support.sla import BreachCause, breach_of, compute, recorded
 
 OWN = Path(__file__).parent / "oracles" / "sla.json"
 PEERS = Path(__file__).parents[3] / "shared" / "oracles" / "sla_peers.json"

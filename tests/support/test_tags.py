@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities import records
-from support.actions import Outcome
+from support.clock import Clock, ClockState
 from support.errors import FlowHubError, InputError
 from support.marks import Mark, MarkKind
 from support.model import MOST_TAGS, EventKind, Opening, Priority, TicketEvent, TicketStatus
 from support.policy import Conditions, Metric, OnChange, OnReopen, PolicyBook, Terms
 from support.proof import Why, proof_of
-from support.sla import Clock, ClockState, compute
+from support.sla import compute
 from support.transitions import ALLOWED
+from support.work import Outcome
 from tests.support.deciding import CUSTOMER, KIM, MONDAY, Desk, action, event
 from tests.support.test_policy_terms import ALWAYS
 

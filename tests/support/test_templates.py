@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.actions import EffectKind, Outcome, Outside
 from support.errors import InputError
 from support.needs import Fact
 from support.templates import LONGEST, filled, with_facts
+from support.work import EffectKind, Outcome, Outside
 from tests.support.deciding import Desk, action, created
 
 FACTS: dict[str, Fact] = {

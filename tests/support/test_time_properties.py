@@ -8,11 +8,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from support.calendar import BusinessCalendar
+from support.clock import Clock, ClockState
 from support.errors import CalendarError
+from support.marks import Mark, MarkKind
 from support.model import TicketStatus
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import proof_of
-from support.sla import Clock, ClockState, Mark, MarkKind, compute
+from support.sla import compute
 from tests.support.slow_time import (
     DAYS,
     Happening,

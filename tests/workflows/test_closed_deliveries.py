@@ -7,11 +7,11 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 
-from hub.intake import Command, NewTicket
+from hub.drafts import Command, NewTicket
 from store import effects, ledger
-from support.actions import Outside
 from support.errors import UnknownTicketError
 from support.model import Channel, EventKind, workflow_id
+from support.work import Outside
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
 from tests.waiting import eventually
 

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from hub.intake import Command, NewTicket, Origin
+from hub.drafts import Command, NewTicket, Origin
 from store import chronicle, views
 from support.model import EventKind, TicketStatus, WaitingOn
 from support.needs import RuleAction

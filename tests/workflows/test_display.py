@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowHandle
 
 from activities.messages import DeadlineRef, Glance
 from embedded.temporal_server import RunningTemporal
-from hub.intake import Command, NewTicket
+from hub.drafts import Command, NewTicket
 from support.errors import LedgerError, RuntimeUnavailableError
 from support.model import EventKind, Priority, TicketEvent, TicketStatus, workflow_id
 from support.needs import RuleAction

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from activities.messages import EventResult
-from hub.intake import Command, NewTicket, Origin
+from hub.drafts import Command, NewTicket, Origin
 from store import chronicle, ledger
 from support.errors import InputError
 from support.model import EventKind, workflow_id

@@ -2,12 +2,12 @@
 
 from temporalio.client import Client
 
-from hub.intake import Command, NewTicket
+from hub.drafts import Command, NewTicket
 from store import roster, views
 from store.pool import Pool
-from support.actions import Outside
 from support.model import EventKind
 from support.needs import RuleAction
+from support.work import Outside
 from tests.fix_desk import CUSTOMER, KIM, running_desk
 from tests.waiting import eventually
 

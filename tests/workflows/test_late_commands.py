@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.messages import EventResult, Glance
 from embedded.temporal_server import RunningTemporal
-from hub.intake import Command, NewTicket, Origin
+from hub.drafts import Command, NewTicket, Origin
 from store import ledger
 from support.errors import TransitionRefusedError
 from support.model import EventKind, Priority, TicketEvent, TicketStatus, workflow_id

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from hub.intake import Command, Gateway, NewTicket
+from hub.drafts import Command, NewTicket
+from hub.intake import Gateway
 from rules.load import load_pack
 from rules.pack import Pack
 from settings import Settings

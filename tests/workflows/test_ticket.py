@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub.intake import Command, NewTicket, Origin
+from hub.drafts import Command, NewTicket, Origin
 from store import ledger
 from support.errors import TicketExistsError, TransitionRefusedError, UnknownTicketError
 from support.model import EventKind, Priority, workflow_id

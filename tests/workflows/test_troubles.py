@@ -11,9 +11,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.messages import EventResult
 from embedded.temporal_server import RunningTemporal
-from hub.intake import Command, NewTicket, Origin
+from hub.drafts import Command, NewTicket, Origin
 from store import automation, chronicle, effects, ledger, messages, views
-from support.actions import Outside
 from support.errors import (
     EventIdReusedError,
     InputError,
@@ -24,6 +23,7 @@ from support.errors import (
 )
 from support.model import Actor, ActorKind, Channel, EventKind, Priority, workflow_id
 from support.needs import RuleAction
+from support.work import Outside
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
 from tests.waiting import eventually
 

@@ -1,22 +1,20 @@
-"""Comparisons that need more than a value: patterns, and words that stand for several comparisons.
+"""Words that stand for other comparisons: `exists` and `within`.
 
-`exists` and `within` are read into comparisons that the engine, the explanation and the search for
-idle rules know already.
+They are read into comparisons that the engine, the explanation and the search for idle rules know
+already.
 """
 
 from rules.document import Node, suggest
 from rules.facts import DAY_S, seconds_of_day
 from rules.pack import All, Any, Condition, Op, Test
-from rules.patterns import LONGEST_PATTERN, wrong_with
-from support.situation import CATALOGUE, FactSpec, FactType
+from support.situation import CATALOGUE
+from support.subjects import FactSpec, FactType
 
 EXISTS, WITHIN = "exists", "within"
 EXPANDED = (EXISTS, WITHIN)
 NAMED_HOURS = {"business_hours": "business_open", "shift": "owner_on_shift"}
 """Hours that `within` knows by name, and the fact that says whether it is in them."""
 _MIDNIGHT_AT_THE_END = "24:00"
-LONGEST_SAID = 200
-"""Characters of what RE2 says, which may repeat the pattern."""
 
 
 def can_be_empty(spec: FactSpec) -> bool:
@@ -77,21 +75,6 @@ def _within(spec: FactSpec, node: Node) -> Condition:
     if until == DAY_S:
         return begun
     return All((begun, not_over)) if since < until else Any((begun, not_over))
-
-
-def read_pattern(spec: FactSpec, node: Node) -> str:
-    """Return a regular expression that RE2 takes; PackError says what it has against others."""
-    pattern = node.word(f"`matches` of `{spec.name}`")
-    if len(pattern) > LONGEST_PATTERN:
-        raise node.place.fault(
-            f"`matches` of `{spec.name}` has more than {LONGEST_PATTERN} characters: shorten it"
-        )
-    if wrong := wrong_with(pattern):
-        raise node.place.fault(
-            f"`matches` of `{spec.name}` is no regular expression that RE2 takes: "
-            f"{wrong[:LONGEST_SAID]}; see https://github.com/google/re2/wiki/Syntax"
-        )
-    return pattern
 
 
 def facts_behind(fact: str, comparison: object) -> tuple[str, ...]:

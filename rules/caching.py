@@ -17,7 +17,7 @@ MOST = 20_000
 """Answers remembered: about 60 MiB with the pack that ships. The oldest is forgotten first."""
 
 
-class Remembering:
+class CachingEngine:
     """The evaluator of one simulation; not thread-safe. `asked` and `answered` count questions."""
 
     def __init__(self, engine: Engine, most: int = MOST) -> None:
@@ -38,7 +38,7 @@ class Remembering:
         """Return what fires, or what must be fetched first, as `Engine.judge_now` does."""
         self.answered += 1
         if question.facts.get("on") in self._joined:
-            # Rows that are related differ from ticket to ticket: nothing is gained by remembering.
+            # Rows that are related differ from ticket to ticket: nothing is gained by caching.
             self.asked += 1
             return self._engine.judge_now(question)
         key = tuple(question.facts.get(name) for name in self._read)

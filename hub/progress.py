@@ -1,4 +1,4 @@
-"""Telling that a replay lives."""
+"""Telling that something long lives."""
 
 import time
 from collections.abc import Callable

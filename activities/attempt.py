@@ -9,7 +9,7 @@ from typing import Protocol
 from activities.messages import DecideInput
 from activities.surroundings import Evaluator
 from rules.engine import Engine, Fault
-from store.packs import Standing
+from store.packs import ActivePacks
 from support.decision import Decision
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, RuleAction, RuleVerdict, Wanted
@@ -37,7 +37,7 @@ class PackFailedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class Judgement:
     """One question that a decision asked its rules, and what they said."""
 
     question: EvaluateRules
@@ -45,7 +45,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PackFault:
     """A fault of an engine, and whose pack it held."""
 
     fault: Fault
@@ -53,14 +53,14 @@ class Seen:
     version: str
 
 
-def take_faults(engine: Evaluator) -> tuple[Seen, ...]:
+def take_faults(engine: Evaluator) -> tuple[PackFault, ...]:
     """Return the faults that nobody has taken yet; a fault is given to one decision only."""
-    found: list[Seen] = []
+    found: list[PackFault] = []
     if isinstance(engine, Engine):
         with suppress(IndexError):
             while True:
                 fault = engine.faults.popleft()
-                found.append(Seen(fault, engine.pack.name, engine.pack.version))
+                found.append(PackFault(fault, engine.pack.name, engine.pack.version))
     return tuple(found)
 
 
@@ -68,22 +68,22 @@ Judging = asyncio.Future[RuleVerdict | Wanted]
 
 
 @dataclass
-class Course:
+class Attempt:
     """Rules, macros and texts of one pack, from the beginning of a decision to its end.
 
-    `number` is the publication that it is; None: the pack of the worker's settings. `decision` is
-    what came of it, once it is made. `given_up` gets
-    the question that is still being judged when the decision is cancelled.
+    `number` is the publication that it is; None: the pack of the worker's settings. `active` is
+    what the tenant decides by, `decision` what came of it, once it is made. `given_up` gets the
+    question that is still being judged when the decision is cancelled.
     """
 
     asked: DecideInput
     engine: Evaluator
     macros: Macros
-    given_up: "Callable[[Course, Judging], None]"
+    given_up: "Callable[[Attempt, Judging], None]"
     number: int | None = None
-    standing: Standing = field(default_factory=Standing)
-    rounds: list[Round] = field(default_factory=list)
-    faults: list[Seen] = field(default_factory=list)
+    active: ActivePacks = field(default_factory=ActivePacks)
+    judgements: list[Judgement] = field(default_factory=list)
+    faults: list[PackFault] = field(default_factory=list)
     decision: Decision | None = None
 
     async def judge(self, question: EvaluateRules) -> RuleVerdict | Wanted:
@@ -100,11 +100,11 @@ class Course:
         finally:
             self.faults += take_faults(self.engine)
         if isinstance(verdict, RuleVerdict):
-            self.rounds.append(Round(question, verdict))
+            self.judgements.append(Judgement(question, verdict))
         return verdict
 
     def failed(self, error: RulesEngineError) -> Exception:
         """Return what an engine's error is raised as: that of another pack or of facts as it is."""
-        if self.number is not None and error.details.get("version") == self.standing.version:
+        if self.number is not None and error.details.get("version") == self.active.version:
             return PackFailedError(self.number, error)
         return error

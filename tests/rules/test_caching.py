@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.caching import CachingEngine, read_facts
 from rules.engine import Engine
 from rules.load import load_pack
-from rules.remembering import Remembering, read_facts
 from support.errors import RulesEngineError
 from support.needs import EvaluateRules, Fact, Firing, Memory, RuleVerdict, Wanted
-from support.situation import CATALOGUE, TRIGGERS, Subject
+from support.situation import CATALOGUE
+from support.subjects import TRIGGERS, Subject
 from tests.rules.situations import facts, one_rule, pack_of
 
 FLAGS = ("active", "owner_set", "owner_available", "owner_locked", "unanswered")
@@ -50,17 +51,17 @@ def small() -> Iterator[Engine]:
 def test_answers_are_those_of_the_engine(
     engine: Engine, on: str, due_kind: str, fraction: float, flags: dict[str, bool]
 ) -> None:
-    remembering = Remembering(engine, most=3)
+    caching = CachingEngine(engine, most=3)
     asked = facts(on=on, due_kind=due_kind, step_fraction=fraction, **flags)
     question = EvaluateRules(asked)
-    assert [remembering.judge(question) for _ in range(2)] == [engine.judge_now(question)] * 2
+    assert [caching.judge(question) for _ in range(2)] == [engine.judge_now(question)] * 2
 
 
 def test_an_equal_question_is_not_asked_again(small: Engine) -> None:
-    remembering = Remembering(small)
-    first = remembering.judge(EvaluateRules(facts(on="note", age_s=7200.0, reopen_count=1)))
-    again = remembering.judge(EvaluateRules(facts(on="note", age_s=7200.0, reopen_count=2)))
-    assert (remembering.asked, remembering.answered) == (1, 2)
+    caching = CachingEngine(small)
+    first = caching.judge(EvaluateRules(facts(on="note", age_s=7200.0, reopen_count=1)))
+    again = caching.judge(EvaluateRules(facts(on="note", age_s=7200.0, reopen_count=2)))
+    assert (caching.asked, caching.answered) == (1, 2)
     assert first == again
     assert isinstance(first, RuleVerdict)
     assert first.fired == ("old", "rests")
@@ -68,29 +69,29 @@ def test_an_equal_question_is_not_asked_again(small: Engine) -> None:
 
 def test_what_is_related_to_a_ticket_is_asked_anew() -> None:
     with Engine(one_rule("{lanes: {status: hot}}", on="[note]")) as engine:
-        remembering = Remembering(engine)
+        caching = CachingEngine(engine)
         asked = facts(on="note")
-        assert remembering.judge(EvaluateRules(asked)) == Wanted(("lanes",))
+        assert caching.judge(EvaluateRules(asked)) == Wanted(("lanes",))
         for status, fired in (("hot", ("r",)), ("stable", ()), ("hot", ("r",))):
             row: dict[str, Fact] = {"id": "unassigned", "signal": 1, "share": 0.1, "status": status}
-            verdict = remembering.judge(EvaluateRules(asked, related={"lanes": (row,)}))
+            verdict = caching.judge(EvaluateRules(asked, related={"lanes": (row,)}))
             assert isinstance(verdict, RuleVerdict)
             assert verdict.fired == fired
 
 
 def test_whatever_a_reason_shows_is_asked_anew(small: Engine) -> None:
-    remembering = Remembering(small)
+    caching = CachingEngine(small)
     for age_s in (7200.0, 7201.0):
         question = EvaluateRules(facts(on="note", age_s=age_s))
-        assert remembering.judge(question) == small.judge_now(question)
+        assert caching.judge(question) == small.judge_now(question)
     for tags in (("vip",), ("vip", "x"), ()):
         question = EvaluateRules(facts(on="note", tags=tags))
-        assert remembering.judge(question) == small.judge_now(question)
-    assert remembering.asked == 5
+        assert caching.judge(question) == small.judge_now(question)
+    assert caching.asked == 5
 
 
 def test_cooldowns_and_chains_are_judged_at_every_question(small: Engine) -> None:
-    remembering = Remembering(small)
+    caching = CachingEngine(small)
     given_facts = facts(on="note", status="open", age_s=7200.0)
     for memory in (
         None,
@@ -100,21 +101,21 @@ def test_cooldowns_and_chains_are_judged_at_every_question(small: Engine) -> Non
     ):
         for chain in (frozenset[str](), frozenset({"old"})):
             question = EvaluateRules(given_facts, memory, chain)
-            assert remembering.judge(question) == small.judge_now(question)
-    assert remembering.asked == 1
+            assert caching.judge(question) == small.judge_now(question)
+    assert caching.asked == 1
 
 
 def test_no_more_is_remembered_than_allowed(small: Engine) -> None:
-    remembering = Remembering(small, most=2)
+    caching = CachingEngine(small, most=2)
     ages = [1.0, 2.0, 3.0, 3.0, 1.0]
     for age_s in ages:
-        remembering.judge(EvaluateRules(facts(on="note", age_s=age_s)))
-    assert remembering.asked == 4
+        caching.judge(EvaluateRules(facts(on="note", age_s=age_s)))
+    assert caching.asked == 4
 
 
 def test_a_missing_fact_is_an_error(small: Engine) -> None:
     with pytest.raises(RulesEngineError, match="age_s"):
-        Remembering(small).judge(EvaluateRules({"on": "note"}))
+        CachingEngine(small).judge(EvaluateRules({"on": "note"}))
 
 
 def test_rules_that_are_off_read_nothing() -> None:
