@@ -88,7 +88,7 @@ class Published:
             return
         attempt.number = active.number
         async with AsyncExitStack() as stack:
-            using = self._engines.using(active.version, partial(_body, conn))
+            using = self._engines.using(active.version, partial(packs.body_for_worker, conn))
             try:
                 running = await stack.enter_async_context(using)
             except RulesEngineError as error:
@@ -168,7 +168,7 @@ class Published:
 
     async def _read(self, version: str) -> str:
         async with self._pool.connection() as conn:
-            return await _body(conn, version)
+            return await packs.body_for_worker(conn, version)
 
     def _later(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -181,10 +181,3 @@ class Published:
             await self._shadows.settle()
         while self._behind:
             await asyncio.gather(*self._behind, return_exceptions=True)
-
-
-async def _body(conn: Connection, version: str) -> str:
-    body = await packs.text_of(conn, version)
-    if body is None:
-        raise LedgerError(f"pack {version} is not in the store: restore it, or publish it again")
-    return body

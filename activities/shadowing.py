@@ -15,7 +15,7 @@ from rules.engine import Engine
 from store import packs, publishing, shadows
 from store.pool import Pool, transaction
 from store.shadows import Comparison
-from support.errors import InputError, LedgerError, RulesEngineError
+from support.errors import InputError, RulesEngineError
 from support.needs import EvaluateRules, RuleAction, RuleVerdict, Wanted
 from support.relations import related
 
@@ -115,10 +115,7 @@ class Shadows:
 
     async def _read(self, version: str) -> str:
         async with self._pool.connection() as conn:
-            body = await packs.text_of(conn, version)
-        if body is None:
-            raise LedgerError(f"pack {version} is not in the store")
-        return body
+            return await packs.body_for_worker(conn, version)
 
     async def _switch_off(self, attempt: Attempt, number: int, error: Exception) -> None:
         self._failed.add((attempt.asked.tenant, number))

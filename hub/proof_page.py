@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from hub.templating import templates_in
 from support.cases import Answer, Case, ClockAnswer
 from support.duration import show_hours
 from support.policy import Metric
@@ -18,13 +17,7 @@ WIDTH = 1000
 _HAIR = 1.5
 """Least width of a stretch that has a length, so that it can be seen."""
 
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_PAGES = templates_in(Path(__file__).parent / "templates")
 
 
 def proof_page(case: Case, answer: Answer, title: str) -> str:

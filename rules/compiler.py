@@ -82,7 +82,7 @@ def compile_pack(pack: Pack) -> Program:
     draft = _Draft()
     for rule in pack.rules:
         if rule.enabled:
-            for conjunction in _alternatives(rule, draft, rule.file):
+            for conjunction in _alternatives(rule, draft):
                 draft.rules_of.setdefault(conjunction, []).append(rule.id)
     rules_of: dict[str, tuple[str, ...]] = {}
     shards = tuple(sharded(draft.rules_of, rules_of))
@@ -99,20 +99,20 @@ def compile_pack(pack: Pack) -> Program:
     )
 
 
-def _alternatives(rule: Rule, draft: _Draft, file: str) -> list[Conjunction]:
+def _alternatives(rule: Rule, draft: _Draft) -> list[Conjunction]:
     condition = All((Test("on", Op.IN, rule.on), rule.when))
     for lists in (True, False):
         if _count(condition, lists=lists, wanted=True) <= ALTERNATIVES_A_RULE:
             break
     else:
-        raise Place(file, rule.line).fault(
+        raise Place(rule.file, rule.line).fault(
             f"rule `{rule.id}` has more than {ALTERNATIVES_A_RULE} alternatives when its `any` are "
             "multiplied out: split it into several rules"
         )
     leaf = partial(_literals, draft=draft, lists=lists)
     found = [_sorted(literals) for literals in spread(condition, leaf, wanted=True)]
     for conjunction in found:
-        _check(conjunction, rule, file)
+        _check(conjunction, rule)
     return list(dict.fromkeys(found))
 
 
@@ -120,19 +120,19 @@ def _sorted(literals: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(sorted(set(literals), key=str))
 
 
-def _check(conjunction: Conjunction, rule: Rule, file: str) -> None:
+def _check(conjunction: Conjunction, rule: Rule) -> None:
     """Refuse what the engine cannot hold, or could only match with endless combinations."""
     joins = [literal for literal in conjunction if isinstance(literal, Join)]
     compared = len(conjunction) - len(joins) + sum(1 + len(join.atoms) for join in joins)
     if compared > EXPRESSIONS_A_RULE:
-        raise Place(file, rule.line).fault(
+        raise Place(rule.file, rule.line).fault(
             f"rule `{rule.id}` compares {compared} things at once; the engine holds "
             f"{EXPRESSIONS_A_RULE}: split it into several rules"
         )
     rows = prod(RELATED[join.relation].most for join in joins if join.wanted)
     if len(joins) > JOINS_AN_ALTERNATIVE or rows > ROWS_AN_ALTERNATIVE:
         names = ", ".join(dict.fromkeys(join.relation for join in joins))
-        raise Place(file, rule.line).fault(
+        raise Place(rule.file, rule.line).fault(
             f"rule `{rule.id}` joins too much at once ({names}: {len(joins)} conditions, up to "
             f"{rows} combinations): ask each relation once, or split it into several rules"
         )

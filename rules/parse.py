@@ -12,10 +12,8 @@ from rules.macros import MacroBook
 from rules.pack import Pack, Rule
 from rules.pack_scope import limits_of, read_settings, read_tenants
 from rules.rule_form import Entry, identifier, read_entry
-from support.subjects import TRIGGERS as SUBJECT_OF
 
 MOST_RULES = 2_000
-TRIGGERS = tuple(SUBJECT_OF)
 REQUIRED_OF_PACK = ("name", "rules")
 OPTIONAL_OF_PACK = ("imports", "settings", "tenant")
 

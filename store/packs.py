@@ -11,6 +11,7 @@ from enum import StrEnum
 from psycopg.rows import class_row
 
 from store.pool import Connection
+from support.errors import LedgerError
 
 
 class Kind(StrEnum):
@@ -278,11 +279,16 @@ async def newest_in_use(conn: Connection, *, limit: int) -> Sequence[str]:
     return [str(row["version"]) for row in await cursor.fetchall()]
 
 
-async def text_of(conn: Connection, version: str) -> str | None:
-    """Return a stored pack for the worker that loads it, whosever it is."""
+async def body_for_worker(conn: Connection, version: str) -> str:
+    """Return a stored pack for the worker that loads it, whosever it is.
+
+    Raises LedgerError where it is gone.
+    """
     cursor = await conn.execute("select body from packs where version = %s", (version,))
     row = await cursor.fetchone()
-    return str(row["body"]) if row else None
+    if row is None:
+        raise LedgerError(f"pack {version} is not in the store: restore it, or publish it again")
+    return str(row["body"])
 
 
 @dataclass(frozen=True, slots=True)

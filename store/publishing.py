@@ -10,6 +10,7 @@ from store.packs import CHANGES_RULES, ActivePacks, Entry, Kind, Publication
 from store.pool import Connection
 from support.errors import InputError, LedgerError, PackMovedError
 
+OWN = "the pack of the worker's settings"
 _NEED_APPROVAL = CHANGES_RULES | {Kind.WAIVE}
 
 
@@ -40,16 +41,14 @@ async def roll_back(
     now = await packs.locked(conn, tenant=tenant)
     await _unmoved(conn, now, tenant=tenant, base=base)
     if now.number is None:
-        raise InputError(
-            f"{tenant} decides by the pack of the worker's settings: there is nothing to roll back"
-        )
+        raise InputError(f"{tenant} decides by {OWN}: there is nothing to roll back")
     if to is None:
         target = await packs.before(conn, now, tenant=tenant)
     else:
         target = await _target(conn, to, tenant=tenant) if to else None
     version = target.version if target else ""
     if version == now.version:
-        what = f"publication {to}" if to else "the pack of the worker's settings"
+        what = f"publication {to}" if to else OWN
         raise InputError(
             f"{what} is what {tenant} decides by now: name another with --to, see "
             "`flowhub rules history`"
@@ -217,6 +216,3 @@ async def _moved(
             f"{before.parked_error}"
         )
     return PackMovedError("; ".join(said), base=base, active=now.version, number=now.number)
-
-
-OWN = "the pack of the worker's settings"

@@ -53,7 +53,7 @@ def history(
         print_json({"tenant": tenant, "active": active, "publications": found})
         return
     if not found:
-        say(f"{tenant} has published nothing: it decides by the pack of the worker's settings.")
+        say(f"{tenant} has published nothing: it decides by {publishing.OWN}.")
         return
     print_table(
         f"Rules of {tenant}",

@@ -168,7 +168,7 @@ def _print(
 
 
 def _say_done(tenant: str, done: Publication) -> None:
-    what = f"{done.name} {done.version}".strip() or "the pack of the worker's settings"
+    what = f"{done.name} {done.version}".strip() or publishing.OWN
     match done.status:
         case "proposed":
             say(

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from hub.replay.report import Report
 from hub.replay.table import hours, share
 from hub.replay.warning import EarlyWarning
-from support.errors import InputError
+from hub.templating import templates_in, write_page
 
 _SIDE = 360
 _MARGIN = 56
@@ -38,25 +36,14 @@ class Plot:
 
 def write_html(report: Report, path: Path) -> None:
     """Write the report to `path`. InputError when that cannot be written."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(Path(__file__).parent)
     environment.filters["share"] = share
     environment.filters["hours"] = hours
     warning = report.early_warning
     text = environment.get_template("report.html.j2").render(
         report=report, plot=_plot(warning) if warning else None
     )
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}; give another file"
-        ) from error
+    write_page(path, text)
 
 
 def _plot(warning: EarlyWarning) -> Plot:

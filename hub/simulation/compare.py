@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from hub.simulation.models import (
@@ -39,12 +38,7 @@ class Trail:
         self._traces = self._open.enter_context((self._folder / TRACES).open("rb"))
         return self
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._open.close()
 
     def tickets(self) -> Iterator[Line]:

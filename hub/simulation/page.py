@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from hub.simulation.models import Report
 from hub.simulation.table import change, in_words, number, rows, what_differs, where_parted
-from support.errors import InputError
+from hub.templating import templates_in, write_page
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 200, 56
 _MOST_BUCKETS = 60
@@ -63,13 +61,7 @@ class Plot:
 
 def write_html(report: Report, path: Path) -> None:
     """Write the report to `path`. InputError when that cannot be written."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(Path(__file__).parent)
     environment.filters["number"] = number
     text = environment.get_template("report.html.j2").render(
         report=report,
@@ -78,12 +70,7 @@ def write_html(report: Report, path: Path) -> None:
         plots=list(plots(report)),
         tickets=[(t, list(what_differs(t)), list(where_parted(t))) for t in report.top],
     )
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}; give another file"
-        ) from error
+    write_page(path, text)
 
 
 def plots(report: Report) -> Iterable[Plot]:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -80,12 +79,7 @@ class Recorder:
         self._traces_file = (self._folder / TRACES).open("wb")
         return self
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._steps_file.close()
         self._traces_file.close()
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
+from hub.templating import templates_in
 from hub.web.board import read_board
 from hub.web.desk import Desk
 from store import chronicle, packs, views
@@ -59,13 +60,7 @@ def told(mapping: Mapping[str, object]) -> dict[str, object]:
 
 def environment() -> Environment:
     """Return the templates; everything put into them is escaped."""
-    made = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = templates_in(FOLDER / "templates")
     made.filters.update(instant=instant, span=span, plain=plain, told=told)
     return made
 

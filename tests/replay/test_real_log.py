@@ -1,7 +1,6 @@
 """The real log, wherever it is: it lies beside the checkout and is not part of it."""
 
 import gzip
-import time
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,6 @@ def test_every_row_is_used_or_counted() -> None:
 
 
 async def test_its_first_incidents_are_replayed_by_simulation() -> None:
-    begun = time.monotonic()
     report = await replay(
         LOG,
         "servicenow-incidents",
@@ -45,4 +43,3 @@ async def test_its_first_incidents_are_replayed_by_simulation() -> None:
     assert report.breaches
     assert report.escalations
     assert report.early_warning is not None
-    assert time.monotonic() - begun < 60

@@ -14,11 +14,12 @@ from rules.imports import MOST_IMPORTS
 from rules.load import SHIPPED
 from rules.pack import OncePer, Op
 from rules.pack_scope import COUNTS, MOST_TENANTS, SETTINGS
-from rules.parse import MOST_RULES, OPTIONAL_OF_PACK, REQUIRED_OF_PACK, TRIGGERS
+from rules.parse import MOST_RULES, OPTIONAL_OF_PACK, REQUIRED_OF_PACK
 from rules.patterns import LONGEST_PATTERN
 from rules.rule_form import LONGEST_OWNER, OPTIONAL, REQUIRED, SWITCH
 from support.limits import Limits
 from support.relations import Relation
+from support.subjects import TRIGGERS
 
 FOLDER = Path(rules.__file__).parent
 SCHEMA: dict[str, Any] = json.loads((FOLDER / "pack.schema.json").read_text(encoding="utf-8"))
