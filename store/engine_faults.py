@@ -32,7 +32,10 @@ class FaultCount:
 
 
 async def counted(conn: Connection, *, within: timedelta) -> tuple[FaultCount, ...]:
-    """Return the faults of all tenants within the last `within`, for whoever runs the hub."""
+    """Return the faults of all tenants within the last `within`, for whoever runs the hub.
+
+    Served by the index engine_faults_recent.
+    """
     async with conn.cursor(row_factory=class_row(FaultCount)) as cursor:
         await cursor.execute(
             "select name, version, kind, count(*) as count, max(at) as last_at,"
@@ -42,3 +45,20 @@ async def counted(conn: Connection, *, within: timedelta) -> tuple[FaultCount, .
             (within,),
         )
         return tuple(await cursor.fetchall())
+
+
+_DROP = """
+delete from engine_faults
+ where ctid = any (array(select ctid from engine_faults
+                          where at < clock_timestamp() - %(older_than)s::interval
+                          order by at limit %(most)s for update skip locked))
+"""
+
+
+async def drop_old(conn: Connection, *, older_than: timedelta, most: int) -> int:
+    """Drop at most so many old faults, whosever they are, and return how many went.
+
+    Served by the index engine_faults_recent.
+    """
+    cursor = await conn.execute(_DROP, {"older_than": older_than, "most": most})
+    return cursor.rowcount

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import class_row
@@ -90,7 +90,10 @@ class Summary:
 
 
 async def summary(conn: Connection, *, tenant: str, number: int, examples: int = 10) -> Summary:
-    """Return what the shadow of this publication showed."""
+    """Return what the shadow of this publication showed, as far back as it is kept.
+
+    Served by the primary key and shadow_differences.
+    """
     key = {"tenant": tenant, "number": number, "limit": examples}
     cursor = await conn.execute(
         "select count(*) as compared, count(*) filter (where differs) as differing"
@@ -118,3 +121,20 @@ async def summary(conn: Connection, *, tenant: str, number: int, examples: int =
         return Summary(
             counts["compared"], counts["differing"], rules, tuple(await latest.fetchall())
         )
+
+
+_DROP = """
+delete from shadow_comparisons
+ where ctid = any (array(select ctid from shadow_comparisons
+                          where compared_at < clock_timestamp() - %(older_than)s::interval
+                          order by compared_at limit %(most)s for update skip locked))
+"""
+
+
+async def drop_old(conn: Connection, *, older_than: timedelta, most: int) -> int:
+    """Drop at most so many old comparisons, whosever they are, and return how many went.
+
+    Served by the index shadow_comparisons_age.
+    """
+    cursor = await conn.execute(_DROP, {"older_than": older_than, "most": most})
+    return cursor.rowcount
