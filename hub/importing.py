@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -104,20 +104,7 @@ async def import_lines(
     if stalled:
         raise _stalled(stalled[0], len(sent), number)
     found = await _outcomes(pool, tenant, {each.key for each in sent}, wait_s)
-    distinct = sorted(set(sent))
-    decided = [each for each in distinct if each.key in found]
-    judged = [(each, _refusal(each, found[each.key])) for each in decided]
-    refusals += [(*each.key, why) for each, why in judged if why is not None]
-    return Imported(
-        lines=number,
-        accepted=sum(why is None for _, why in judged),
-        refused=len(refusals),
-        repeated=len(sent) - len(distinct),
-        undecided=len(distinct) - len(decided),
-        unusable_total=len(unusable),
-        unusable=tuple(sorted(unusable)[:_SHOWN]),
-        refusals=tuple(sorted(refusals)[:_SHOWN]),
-    )
+    return _counted(number, sent, found, refusals, unusable)
 
 
 def _stalled(error: RuntimeUnavailableError, sent: int, lines: int) -> RuntimeUnavailableError:
@@ -141,6 +128,30 @@ class _Sent:
     def key(self) -> tuple[str, str]:
         """What names the event."""
         return (self.ticket_id, self.event_id)
+
+
+def _counted(
+    lines: int,
+    sent: Sequence[_Sent],
+    found: Mapping[tuple[str, str], ledger.Outcome],
+    refusals: Sequence[tuple[str, str, str]],
+    unusable: Sequence[tuple[int, str]],
+) -> Imported:
+    """Say what became of all lines; `found` are the outcomes of those that were decided in time."""
+    distinct = sorted(set(sent))
+    decided = [each for each in distinct if each.key in found]
+    judged = [(each, _refusal(each, found[each.key])) for each in decided]
+    refused = [*refusals, *((*each.key, why) for each, why in judged if why is not None)]
+    return Imported(
+        lines=lines,
+        accepted=sum(why is None for _, why in judged),
+        refused=len(refused),
+        repeated=len(sent) - len(distinct),
+        undecided=len(distinct) - len(decided),
+        unusable_total=len(unusable),
+        unusable=tuple(sorted(unusable)[:_SHOWN]),
+        refusals=tuple(sorted(refused)[:_SHOWN]),
+    )
 
 
 def _refusal(sent: _Sent, outcome: ledger.Outcome) -> str | None:

@@ -253,6 +253,16 @@ async def latest_of(conn: Connection, version: str, *, tenant: str) -> Publicati
         return await cursor.fetchone()
 
 
+async def last_shadow(conn: Connection, *, tenant: str) -> Publication | None:
+    """Return the entry that began the tenant's shadow, or its last one; None: it never had one."""
+    async with conn.cursor(row_factory=class_row(Publication)) as cursor:
+        await cursor.execute(
+            _PUBLICATION + " and p.kind = 'shadow' order by p.number desc limit 1",
+            {"tenant": tenant},
+        )
+        return await cursor.fetchone()
+
+
 _BODY = """
 select body from packs as k
  where version = %(version)s

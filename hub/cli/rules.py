@@ -105,41 +105,33 @@ def list_rules(
                 "tenant": pack.tenants,
                 "imports": pack.imports,
                 "settings": _settings(pack),
-                "rules": [
-                    {
-                        "id": rule.id,
-                        "on": rule.on,
-                        "priority": rule.priority,
-                        "stop": rule.stop,
-                        "enabled": rule.enabled,
-                        "owner": rule.owner,
-                        "description": rule.description,
-                        "file": rule.file,
-                        "line": rule.line,
-                        "cooldown_s": rule.cooldown and rule.cooldown.total_seconds(),
-                        "once_per": rule.once_per,
-                    }
-                    for rule in ordered
-                ],
+                "rules": [_form(rule) for rule in ordered],
             }
         )
         return
     print_table(
         f"Pack {pack.name}, version {pack.version}",
         ("rule", "on", "priority", "owner", "description"),
-        (
-            (
-                rule.id,
-                rule.on,
-                _place_in_order(rule),
-                rule.owner,
-                rule.description,
-            )
-            for rule in ordered
-        ),
+        ((r.id, r.on, _place_in_order(r), r.owner, r.description) for r in ordered),
     )
     for line in scope_in_words(pack):
         say(quoted(line))
+
+
+def _form(rule: Rule) -> dict[str, object]:
+    return {
+        "id": rule.id,
+        "on": rule.on,
+        "priority": rule.priority,
+        "stop": rule.stop,
+        "enabled": rule.enabled,
+        "owner": rule.owner,
+        "description": rule.description,
+        "file": rule.file,
+        "line": rule.line,
+        "cooldown_s": rule.cooldown and rule.cooldown.total_seconds(),
+        "once_per": rule.once_per,
+    }
 
 
 def _place_in_order(rule: Rule) -> str:

@@ -15,7 +15,7 @@ from rules.pack import Pack
 from rules.words import action_in_words
 from store import packs, publishing, shadows
 from store.packs import ActivePacks, Publication
-from store.pool import Connection, transaction
+from store.pool import transaction
 from store.shadows import Summary
 from support.errors import InputError
 from support.model import checked_id
@@ -156,7 +156,7 @@ def shadow(
     async def work() -> tuple[ActivePacks, Publication, Summary] | None:
         async with store() as pool, pool.connection() as conn:
             active = await packs.active(conn, tenant=tenant)
-            last = await _last(conn, tenant)
+            last = await packs.last_shadow(conn, tenant=tenant)
             if last is None:
                 return None
             return active, last, await shadows.summary(conn, tenant=tenant, number=last.number)
@@ -170,11 +170,6 @@ def shadow(
         say(f"{tenant} never had a shadow: `flowhub rules publish FILE --shadow` begins one.")
     else:
         _show_shadow(*found)
-
-
-async def _last(conn: Connection, tenant: str) -> Publication | None:
-    listed = await packs.history(conn, tenant=tenant)
-    return next((one for one in listed if one.kind == packs.Kind.SHADOW), None)
 
 
 def _show_shadow(active: ActivePacks, one: Publication, summary: Summary) -> None:

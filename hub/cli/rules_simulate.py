@@ -24,6 +24,44 @@ EXAMPLE = (
     "--html difference.html"
 )
 
+Changed = Annotated[str, typer.Argument(metavar="PACK", help=f"The changed rule pack: {WHAT}.")]
+Against = Annotated[
+    str,
+    typer.Option(
+        metavar="PACK",
+        help=f"What it is compared with: {WHAT}; default: `active`, of a log FLOWHUB_PACK, "
+        "else the one that ships.",
+    ),
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="A ticket log, CSV or CSV.gz; without it the tenant's own tickets.",
+    ),
+]
+MappingName = Annotated[
+    str, typer.Option(help="Of the log: mapping file, or the name of one that ships.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Of the log: only the first N incidents.")]
+Since = Annotated[
+    str | None, typer.Option("--from", help="Only tickets created at this instant or later.")
+]
+Until = Annotated[
+    str | None, typer.Option("--to", help="Only tickets created before this instant.")
+]
+Policies = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="SLA policies of both sides; default: FLOWHUB_POLICIES, else those that ship.",
+    ),
+]
+Tickets = Annotated[int, typer.Option(min=0, max=1000, help="Show the N tickets that differ most.")]
+Html = Annotated[Path | None, typer.Option(help="Write a report with plots.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -34,65 +72,28 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    pack: Annotated[str, typer.Argument(metavar="PACK", help=f"The changed rule pack: {WHAT}.")],
-    against: Annotated[
-        str,
-        typer.Option(
-            metavar="PACK",
-            help=f"What it is compared with: {WHAT}; default: `active`, of a log FLOWHUB_PACK, "
-            "else the one that ships.",
-        ),
-    ] = "",
-    log: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="A ticket log, CSV or CSV.gz; without it the tenant's own tickets.",
-        ),
-    ] = None,
-    mapping: Annotated[
-        str, typer.Option(help="Of the log: mapping file, or the name of one that ships.")
-    ] = "servicenow-incidents",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Of the log: only the first N incidents.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", help="Only tickets created at this instant or later.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", help="Only tickets created before this instant.")
-    ] = None,
+    pack: Changed,
+    against: Against = "",
+    log: LogFile = None,
+    mapping: MappingName = "servicenow-incidents",
+    limit: Limit = None,
+    since: Since = None,
+    until: Until = None,
     tenant: Tenant = TENANT,
-    policies: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="SLA policies of both sides; default: FLOWHUB_POLICIES, else those that ship.",
-        ),
-    ] = None,
-    tickets: Annotated[
-        int, typer.Option(min=0, max=1000, help="Show the N tickets that differ most.")
-    ] = 10,
-    html: Annotated[Path | None, typer.Option(help="Write a report with plots.")] = None,
+    policies: Policies = None,
+    tickets: Tickets = 10,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Try a rule change on the tickets of the past: what would be different, ticket by ticket."""
     import logs
-    from hub.simulation.page import write_html
     from hub.simulation.run import Packs, workspace
     from hub.simulation.run import simulate as run_simulation
-    from hub.simulation.table import render_table
 
     settings = read_settings()
     logs.configure("ERROR")
-    if log is not None and (since or until):
-        raise UsageError(
-            "--from and --to choose tickets of the store: leave them out with --log, and use "
-            "--limit",
-            command="flowhub rules simulate",
-        )
+    if log is not None:
+        _refuse_period(since, until)
     packs = Packs(
         before=pack_named(against or ("" if log is not None else ACTIVE), tenant),
         after=pack_named(pack, tenant),
@@ -110,16 +111,32 @@ def simulate(
             return await run_simulation(packs, source, folder, tickets=tickets, progress=progress)
 
     with workspace() as folder:
-        done = run(partial(work, folder))
-        if html is not None:
-            write_html(done.report, html)
-        if as_json:
-            for part in _as_json(done):
-                typer.echo(part, nl=False)
-            return
+        _show(run(partial(work, folder)), html, as_json=as_json)
+
+
+def _show(done: "Simulated", html: Path | None, *, as_json: bool) -> None:
+    from hub.simulation.page import write_html
+    from hub.simulation.table import render_table
+
+    if html is not None:
+        write_html(done.report, html)
+    if as_json:
+        for part in _as_json(done):
+            typer.echo(part, nl=False)
+        return
     print_renderable(render_table(done.report))
     if html is not None:
         say(f"Report with plots: {html}")
+
+
+def _refuse_period(since: str | None, until: str | None) -> None:
+    """Raise UsageError where a log is to be cut as only the store can be."""
+    if since or until:
+        raise UsageError(
+            "--from and --to choose tickets of the store: leave them out with --log, and use "
+            "--limit",
+            command="flowhub rules simulate",
+        )
 
 
 def _log(file: Path, mapping: str, limit: int | None, progress: "Progress") -> "Source":
