@@ -6,12 +6,13 @@ from rules.conditions import ops_of
 from rules.expansion import words_of
 from rules.facts import neutral
 from rules.pack import Op, Pack, Rule
+from rules.subjects import subjects_of
 from rules.values import EXAMPLES
 from rules.words import action_in_words, condition_in_words, rest_in_words, scope_in_words
 from support.needs import RuleAction
 from support.relations import RELATED, Relation
 from support.situation import CATALOGUE
-from support.subjects import TRIGGERS, FactType, Subject
+from support.subjects import ASKED, TRIGGERS, FactType, Subject
 
 PACK_COMMAND = ".venv/bin/flowhub rules list rules/packs/default.yaml --markdown"
 FACTS_COMMAND = ".venv/bin/flowhub rules facts --markdown"
@@ -118,6 +119,8 @@ def _rule(rule: Rule, pack: Pack) -> Iterator[str]:
     ]
     if rested := rest_in_words(rule):
         lines.append(f"- on one ticket: {rested}")
+    if others := [subject for subject in subjects_of(rule.on) if subject not in ASKED]:
+        lines.append(f"- about: {', '.join(others)}; the hub does not ask such rules yet")
     if rule.file != pack.file:
         lines.append(f"- from: {_code(rule.file)}")
     if not rule.enabled:

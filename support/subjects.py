@@ -37,6 +37,10 @@ deadline of its own, a change of a lane's status, a change of an agent's presenc
 """
 
 
+ASKED = frozenset({Subject.TICKET})
+"""Subjects that the hub asks rules about; other rules are read, tested and explained, no more."""
+
+
 class FactType(StrEnum):
     """What values a fact has, and with that which comparisons are possible."""
 
