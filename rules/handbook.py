@@ -14,16 +14,14 @@ from support.relations import RELATED, Relation
 from support.situation import CATALOGUE
 from support.subjects import ASKED, TRIGGERS, FactType, Subject
 
-PACK_COMMAND = ".venv/bin/flowhub rules list rules/packs/default.yaml --markdown"
-FACTS_COMMAND = ".venv/bin/flowhub rules facts --markdown"
 _OPS = tuple(Op)
 _PACK_NOTE = (
     "Made from `{file}` by `flowhub rules list --markdown`: change the pack, not this page. Rules "
     "are asked in this order, and all that match fire unless one stops."
 )
 _FACTS_NOTE = (
-    "What the conditions of rules can ask. Made from `support/situation.py` by "
-    "`flowhub rules facts --markdown`: change the catalogue, not this page."
+    "What the conditions of rules can ask. Made from `support/situation.py`, `support/subjects.py` "
+    "and `support/relations.py` by `flowhub rules facts --markdown`: change these, not this page."
 )
 _RELATED_NOTE = (
     "What a condition can ask beside the ticket: it is true where some row satisfies all that is "

@@ -321,12 +321,17 @@ select p.tenant, p.number, k.name, p.version, p.parked_at, p.parked_error as err
                     where later.tenant = p.tenant and later.number > p.number
                       and later.status = 'done' and later.kind in ('publish', 'rollback')
                       and later.parked_at is null)
- order by p.tenant, p.number
+ order by p.tenant, p.number limit %(limit)s
 """
 
 
-async def parked(conn: Connection, *, tenant: str | None) -> tuple[ParkedPack, ...]:
-    """Return the parked packs of one tenant, or, for whoever runs the hub, of all (None)."""
+async def parked(
+    conn: Connection, *, tenant: str | None, limit: int = 100
+) -> tuple[ParkedPack, ...]:
+    """Return the parked packs of one tenant, or, for whoever runs the hub, of all (None).
+
+    Served by the index pack_publications_parked.
+    """
     async with conn.cursor(row_factory=class_row(ParkedPack)) as cursor:
-        await cursor.execute(_PARKED, {"tenant": tenant})
+        await cursor.execute(_PARKED, {"tenant": tenant, "limit": limit})
         return tuple(await cursor.fetchall())

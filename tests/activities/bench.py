@@ -9,14 +9,12 @@ from typing import Any
 
 import psutil
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.decide import DecideActivities, Rulebook
 from activities.engines import Engines
 from activities.messages import DecideInput, Verdict
 from rules.engine import Engine
-from rules.policies_file import load_policies
-from store import ledger, packs
+from store import packs
 from store.packs import ActivePacks
 from store.pool import Pool
 from support.model import (
@@ -29,6 +27,7 @@ from support.model import (
     workflow_id,
 )
 from support.work import Outside
+from tests.deciding import decided, shipped_policies
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
 from tests.publishing import TENANT, tagging
 
@@ -45,8 +44,7 @@ class Bench:
     activities: DecideActivities
 
     async def decide(self, asked: DecideInput) -> Verdict:
-        verdict: Verdict = await ActivityEnvironment().run(self.activities.decide, asked)
-        return verdict
+        return await decided(self.activities, asked)
 
     async def decided_by(self, ticket_id: str, tenant: str = TENANT) -> tuple[str, str]:
         """Open a ticket; return which pack decided, and by its tag which rules acted."""
@@ -84,9 +82,7 @@ def noted(ticket_id: str, seq: int) -> DecideInput:
 
 
 async def bench_of(pool: Pool, *, most: int, timeout_s: float = 20.0) -> Bench:
-    policies, form = load_policies()
-    async with pool.connection() as conn:
-        await ledger.remember_policies(conn, version=policies.version, body=form)
+    policies = await shipped_policies(pool)
     own = ScriptedRules()
     outside = Outside(notify=True, reply=frozenset(Channel))
     engines = Engines(most=most, timeout_s=timeout_s)

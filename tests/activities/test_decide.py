@@ -30,6 +30,7 @@ from support.model import (
 )
 from support.needs import EvaluateRules, RuleAction, RuleVerdict
 from support.work import Outside
+from tests.deciding import decided, shipped_policies
 from tests.fix_desk import KIM, ScriptedMacros, ScriptedRules
 from tests.waiting import eventually
 
@@ -44,8 +45,7 @@ class Bench:
     activities: DecideActivities
 
     async def decide(self, asked: DecideInput) -> Verdict:
-        verdict: Verdict = await ActivityEnvironment().run(self.activities.decide, asked)
-        return verdict
+        return await decided(self.activities, asked)
 
     async def count(self, table: str) -> int:
         queries = {
@@ -60,11 +60,9 @@ class Bench:
 
 @pytest.fixture
 async def bench(database_url: str) -> AsyncIterator[Bench]:
-    policies, form = load_policies()
     rules = ScriptedRules()
     async with open_pool(database_url, max_size=12) as pool:
-        async with pool.connection() as conn:
-            await ledger.remember_policies(conn, version=policies.version, body=form)
+        policies = await shipped_policies(pool)
         rulebook = Rulebook(
             rules, ScriptedMacros(), policies, Outside(notify=True, reply=frozenset(Channel))
         )

@@ -8,15 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.decide import DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Verdict
 from activities.records import plain, state_from_json, state_to_json
 from rules.engine import Engine
 from rules.pack import OncePer, Pack
-from rules.policies_file import load_policies
-from store import chronicle, effects, ledger, roster, views
+from store import chronicle, effects, roster, views
 from store.pool import Pool, open_pool
 from support.errors import InputError
 from support.model import (
@@ -30,6 +28,7 @@ from support.model import (
 )
 from support.ticket import TicketState
 from support.work import Outside
+from tests.deciding import decided, shipped_policies
 from tests.fix_desk import CUSTOMER, KIM
 from tests.rules.situations import pack_of
 from tests.support.deciding import created as opened
@@ -74,7 +73,7 @@ class Bench:
         asked = DecideInput(
             "acme", "T-1", workflow_id("acme", "T-1"), "run-1", self.seq + 1, now, event, deadline
         )
-        verdict: Verdict = await ActivityEnvironment().run(self.activities.decide, asked)
+        verdict = await decided(self.activities, asked)
         self.seq = verdict.decision_seq
         self.verdicts.append(verdict)
         return verdict
@@ -98,10 +97,8 @@ class Bench:
 
 @asynccontextmanager
 async def bench_under(database_url: str, rules: Pack) -> AsyncIterator[Bench]:
-    policies, form = load_policies()
     async with open_pool(database_url) as pool:
-        async with pool.connection() as conn:
-            await ledger.remember_policies(conn, version=policies.version, body=form)
+        policies = await shipped_policies(pool)
         with Engine(rules, timeout_s=30) as engine:
             rulebook = Rulebook(engine, rules.macros, policies, Outside(notify=True))
             yield Bench(pool, DecideActivities(pool, rulebook))

@@ -7,18 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.decide import DecideActivities, Rulebook
-from activities.messages import DecideInput, Verdict
+from activities.messages import DecideInput
 from rules.engine import Engine
 from rules.policies_file import load_policies
-from store import chronicle, ledger, roster
+from store import chronicle, roster
 from store.pool import Pool, open_pool
 from support.decision import Decision
 from support.model import Actor, ActorKind, EventKind, Opening, Priority, TicketEvent, workflow_id
 from support.simulate import Member, Simulation, Team
 from support.work import Outside
+from tests.deciding import decided, shipped_policies
 from tests.rules.situations import pack_of
 from tests.support.deciding import MONDAY
 
@@ -67,7 +67,7 @@ class Desk:
             now=MONDAY + timedelta(minutes=number),
             event=opening(ticket_id, number),
         )
-        verdict: Verdict = await ActivityEnvironment().run(self.activities.decide, asked)
+        verdict = await decided(self.activities, asked)
         assert verdict.result is not None
         assert verdict.result.refusal is None
 
@@ -91,12 +91,11 @@ def opening(ticket_id: str, number: int) -> TicketEvent:
 
 
 @pytest.fixture
-async def desk(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
-    policies, form = load_policies()
-    tenant = f"related-{abs(hash(request.node.name)) % 10**8}"
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    tenant = "related"
     async with open_pool(database_url) as pool:
+        policies = await shipped_policies(pool)
         async with pool.connection() as conn:
-            await ledger.remember_policies(conn, version=policies.version, body=form)
             agent = roster.Agent("kim", presence="online", capacity_units=Decimal(2))
             await roster.add(conn, tenant=tenant, agent=agent)
         with Engine(PACK) as engine:

@@ -43,7 +43,9 @@ def matches(when: str, **changed: Any) -> bool:
         ("{tags: {exists: false}}", {"tags": ("a",)}, False),
     ],
 )
-def test_patterns_and_emptiness(when: str, changed: dict[str, Any], held: bool) -> None:
+def test_engine_and_reference_agree_on_patterns_and_emptiness(
+    when: str, changed: dict[str, Any], held: bool
+) -> None:
     assert matches(when, **changed) is held
     pack = one_rule(when)
     with Engine(pack, timeout_s=30) as engine:
@@ -88,7 +90,7 @@ def test_hours_by_name_are_the_facts_that_know_them() -> None:
         ("{tier: {exists: true}}", "tier is other than empty"),
     ],
 )  # fmt: skip
-def test_they_are_said_in_words(when: str, said: str) -> None:
+def test_patterns_and_emptiness_are_said_in_words(when: str, said: str) -> None:
     assert condition_in_words(one_rule(when).rules[0].when) == said
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import rules
-from rules.handbook import FACTS_COMMAND, PACK_COMMAND, facts_page, pack_page
+from rules.handbook import facts_page, pack_page
 from rules.load import load_pack
 from support.relations import QUALIFIED
 from support.situation import CATALOGUE
@@ -13,8 +13,12 @@ from tests.rules.situations import pack_of
 
 DOCS = Path(rules.__file__).parents[1] / "docs"
 PAGES = (
-    ("default-pack.md", PACK_COMMAND, pack_page(load_pack(None))),
-    ("facts.md", FACTS_COMMAND, facts_page()),
+    (
+        "default-pack.md",
+        ".venv/bin/flowhub rules list rules/packs/default.yaml --markdown",
+        pack_page(load_pack(None)),
+    ),
+    ("facts.md", ".venv/bin/flowhub rules facts --markdown", facts_page()),
 )
 
 

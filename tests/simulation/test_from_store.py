@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.decide import DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Verdict
@@ -33,6 +32,7 @@ from support.model import (
     workflow_id,
 )
 from support.work import Outside
+from tests.deciding import decided
 from tests.fix_desk import CUSTOMER, KIM
 from tests.replay.both_engines import as_lines, recorded
 from tests.replay.exporting import quiet
@@ -80,7 +80,7 @@ class Past:
             event=event,
             deadline=deadline,
         )
-        verdict: Verdict = await ActivityEnvironment().run(self._decide.decide, asked)
+        verdict = await decided(self._decide, asked)
         if verdict.result is None or verdict.result.refusal is None:
             self._seq[ticket_id] = seq
         closed = verdict.glance is None or verdict.glance.status is TicketStatus.CLOSED
