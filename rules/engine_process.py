@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import durable_rules_engine as engine
 
+# As in rules.sharding and rules.program, which this isolated process cannot import.
 SENTINEL = "always"
 KIND = "kind"
 TICKET = "t"

@@ -200,3 +200,13 @@ async def tenants(conn: Connection) -> tuple[str, ...]:
     """
     cursor = await conn.execute(_TENANTS)
     return tuple(sorted(row["tenant"] for row in await cursor.fetchall()))
+
+
+async def halted_everywhere(conn: Connection) -> int:
+    """Return on how many tickets automation is halted, whosever they are, for who runs the hub.
+
+    Served by the index tickets_halted.
+    """
+    cursor = await conn.execute("select count(*) as halted from tickets where halted <> ''")
+    row = await cursor.fetchone()
+    return int(row["halted"]) if row else 0

@@ -18,7 +18,7 @@ from embedded.search_attributes import SEARCH_ATTRIBUTES, registered
 from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
-from store import engine_faults, packs
+from store import engine_faults, packs, views
 from store.pool import open_pool
 from support.errors import FlowHubError
 from workflows.connection import connect
@@ -130,9 +130,8 @@ async def _parked(endpoints: Endpoints) -> str:
 
 async def _halted(endpoints: Endpoints) -> str:
     """Say on how many tickets automation is halted: work for people, and no failure."""
-    async with await _connected(endpoints) as conn:
-        cursor = await conn.execute("select count(*) from tickets where halted <> ''")
-        (count,) = await cursor.fetchone() or (0,)
+    async with open_pool(endpoints.database_url, max_size=1) as pool, pool.connection() as conn:
+        count = await views.halted_everywhere(conn)
     if not count:
         return "halted on no ticket"
     many = "1 ticket" if count == 1 else f"{count} tickets"
