@@ -21,6 +21,9 @@ MOST_SAID = 1_000
 _MOST_DIGITS = 300
 _LARGEST = 10**_MOST_DIGITS
 
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""Characters that steer a terminal, or turn the order of what is read; never tab or newline."""
+
 Scalar = bool | int | float | str | None
 
 
@@ -183,6 +186,7 @@ class _Composer:
                     f"the key {shortened(key.value)} has more than {LONGEST_KEY} characters: "
                     "no word here is that long"
                 )
+            _refuse_unseen(key.value, self._place(key))
             if key.value in found:
                 raise self._place(key).fault(f"`{key.value}` is here twice: keep one")
             found[key.value] = self._node(self._next(), depth)
@@ -201,6 +205,7 @@ def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
         )
         tag = str(found)
     if tag == _STR:
+        _refuse_unseen(event.value, place)
         return str(event.value)
     try:
         value = loader.construct_object(
@@ -213,6 +218,12 @@ def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
     if not isinstance(value, bool | int | float | str | None):
         raise place.fault(f"{shortened(str(event.value))} is not a value: put it in quotes")
     return value
+
+
+def _refuse_unseen(text: str, place: Place) -> None:
+    """Raise PackError for a text that would not show as what it is to whoever reads the pack."""
+    if found := _UNSEEN.search(text):
+        raise place.fault(f"there is a control character U+{ord(found[0]):04X} here: take it out")
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:
