@@ -96,6 +96,8 @@ def test_a_hostile_file_is_refused_with_its_line(text: str, said: str) -> None:
         (json.dumps({"tier" + "r" * 500: 1}), "has more than 100 characters: no word here is"),
         (json.dumps({"tier": {"eq": ["r" * 100_000]}}), "`tier` is a text: a list is not text"),
         (json.dumps({"priority": "r" * 100_000}), "`priority` is never `rrr"),
+        (json.dumps({"tier": {"contains": "r" * 501}}),
+         "`tier`: this text has more than 500 characters: shorten it"),
     ],
     ids=lambda value: str(value)[:24],
 )  # fmt: skip
