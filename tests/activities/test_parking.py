@@ -99,6 +99,8 @@ async def test_a_stored_pack_that_was_changed_in_the_store_is_parked_and_decides
     async with bench.pool.connection() as conn:
         [one] = await packs.parked(conn, tenant=TENANT)
     assert f"what is stored as pack {V1.version} is {V2.version}" in one.error
+    await published(bench.pool, V1)
+    assert await bench.decided_by("T-2") == ("one", "one")
 
 
 async def test_a_machine_that_starts_no_process_parks_no_pack(
