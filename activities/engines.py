@@ -114,7 +114,7 @@ def _start(version: str, body: str, timeout_s: float) -> Running:
 
 def _read(version: str, body: str) -> Pack:
     try:
-        return parse_pack(Bundle.from_json(body))
+        return parse_pack(Bundle.from_json(body, version))
     except (FlowHubError, MemoryError):
         raise
     except Exception as error:

@@ -32,7 +32,7 @@ async def stored_pack(conn: Connection, version: str, *, tenant: str) -> Pack:
     body = await packs.body(conn, version, tenant=tenant)
     if body is None:
         raise InputError(f"{tenant} has no pack {version}: see `flowhub rules history`")
-    return parse_pack(Bundle.from_json(body))
+    return parse_pack(Bundle.from_json(body, version))
 
 
 async def active_pack(pool: Pool, settings: Settings, *, tenant: str) -> tuple[ActivePacks, Pack]:

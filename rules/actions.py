@@ -70,6 +70,8 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
 NOT_BARE = frozenset({"tag"})
 """Actions of whose optional parameters at least one must be there."""
 
+MOST_ACTIONS = 50
+"""Actions of one rule or macro."""
 MOST_MINUTES = 30 * 24 * 60
 MOST_NOTE = 500
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -89,7 +91,12 @@ class Names:
 
 def read_actions(node: Node, rule_id: str, names: Names) -> tuple[RuleAction, ...]:
     """Return the actions of a list; PackError names line, action and parameter."""
-    found = tuple(_action(item, rule_id, names) for item in node.items("`then`"))
+    items = node.items("`then`")
+    if len(items) > MOST_ACTIONS:
+        raise node.place.fault(
+            f"there are {len(items)} actions here, and {MOST_ACTIONS} is the most: split the rule"
+        )
+    found = tuple(_action(item, rule_id, names) for item in items)
     if not found:
         raise node.place.fault("there is no action here: name at least one")
     return found

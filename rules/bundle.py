@@ -36,9 +36,18 @@ class Bundle:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return what `to_json` made a text of; PackError where it was something else."""
+    def from_json(cls, text: str, version: str = "") -> Self:
+        """Return what `to_json` made a text of; PackError where it was something else.
+
+        With `version` also where it is not the one that was stored under it.
+        """
         try:
-            return TypeAdapter(cls).validate_json(text)
+            found = TypeAdapter(cls).validate_json(text)
         except ValidationError as error:
             raise PackError("this is no stored pack: publish it again from its file") from error
+        if version and found.version != version:
+            raise PackError(
+                f"what is stored as pack {version} is {found.version}: it was changed in the "
+                "store; publish it again from its file"
+            )
+        return found

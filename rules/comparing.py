@@ -47,9 +47,14 @@ def passes(test: Test, value: Value) -> bool:
             return number and _COMPARE[test.op](int(str(value)), int(str(wanted)))
 
 
-def in_words(test: Test, *, held: bool) -> str:
-    """Say what a fact is where `test` comes out as `held`: `at least 45m`, `not one of a, b`."""
+def in_words(test: Test, *, held: bool, most: int | None = None) -> str:
+    """Say what a fact is where `test` comes out as `held`: `at least 45m`, `not one of a, b`.
+
+    Of more than `most` values only the first are said, and how many there are.
+    """
     if test.op is Op.SAME_AS:
         return f"{'' if held else 'not '}the same as {test.values[0]} of the ticket"
-    wanted = ", ".join(show(test.fact, value) for value in test.values)
+    wanted = ", ".join(show(test.fact, value) for value in test.values[:most])
+    if most is not None and len(test.values) > most:
+        wanted += f", ... ({len(test.values)} in all)"
     return f"{'' if held else 'not '}{_SIGNS[test.op]}{wanted}"

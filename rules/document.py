@@ -21,6 +21,9 @@ MOST_SAID = 1_000
 _MOST_DIGITS = 300
 _LARGEST = 10**_MOST_DIGITS
 
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""Characters that steer a terminal, or turn the order of what is read; never tab or newline."""
+
 Scalar = bool | int | float | str | None
 
 
@@ -72,22 +75,25 @@ class Node:
 
 
 class _Loader(yaml.CSafeLoader):
-    """SafeLoader without the words, dates and base-60 numbers of YAML 1.1; libyaml does the work.
+    """SafeLoader without the words, dates and numbers of YAML 1.1; libyaml does the work.
 
-    PyYAML's own scanner takes fifty times as long, which a pack of 2,000 rules would feel.
+    What only YAML 1.1 takes for a number (`1:30`, `010`, `1_000`) is a word, so that nobody gets 90
+    minutes, or 8, where something else is meant. PyYAML's own scanner takes fifty times as long,
+    which a pack of 2,000 rules would feel.
     """
 
 
-_KEPT = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:null")
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in _KEPT]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(  # YAML 1.1 takes 1e-5 for a word
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"),
-    list("-+0123456789"),
-)
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("int", r"[-+]?(0|[1-9][0-9]*)\Z|0x[0-9a-fA-F]+\Z", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?\Z", "-+.0123456789"),
+    ("float", r"[-+]?[0-9]+[eE][-+]?[0-9]+\Z", "-+0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z", "-+."),
+    ("null", r"~\Z|null\Z|Null\Z|NULL\Z|\Z", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})"), list(_first)
+    )
 _BOOLS = {"true": True, "True": True, "false": False, "False": False}
 _STR = "tag:yaml.org,2002:str"
 _OWN_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -180,6 +186,7 @@ class _Composer:
                     f"the key {shortened(key.value)} has more than {LONGEST_KEY} characters: "
                     "no word here is that long"
                 )
+            _refuse_unseen(key.value, self._place(key))
             if key.value in found:
                 raise self._place(key).fault(f"`{key.value}` is here twice: keep one")
             found[key.value] = self._node(self._next(), depth)
@@ -198,6 +205,7 @@ def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
         )
         tag = str(found)
     if tag == _STR:
+        _refuse_unseen(event.value, place)
         return str(event.value)
     try:
         value = loader.construct_object(
@@ -210,6 +218,12 @@ def _scalar(loader: _Loader, event: yaml.ScalarEvent, place: Place) -> Scalar:
     if not isinstance(value, bool | int | float | str | None):
         raise place.fault(f"{shortened(str(event.value))} is not a value: put it in quotes")
     return value
+
+
+def _refuse_unseen(text: str, place: Place) -> None:
+    """Raise PackError for a text that would not show as what it is to whoever reads the pack."""
+    if found := _UNSEEN.search(text):
+        raise place.fault(f"there is a control character U+{ord(found[0]):04X} here: take it out")
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

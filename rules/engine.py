@@ -9,7 +9,10 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol, Self
 
@@ -47,6 +50,7 @@ class Matching(Protocol):
 
 
 _FAULTS_KEPT = 100
+_CLOSED = "the rules engine is closed: its worker is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class Engine:
         self._program = compile_pack(pack)
         self._reference = Reference(pack)
         self._lock = threading.Lock()
+        # One of its own: many decisions that wait for a slow pack take no thread from other packs.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rules-engine")
         self._child: Matching | None = None
         self._closed = False
 
@@ -106,10 +112,14 @@ class Engine:
             if self._child:
                 self._child.close()
                 self._child = None
+        self._thread.shutdown(wait=False)
 
     async def judge(self, question: EvaluateRules) -> RuleVerdict | Wanted:
         """Return what fires, or what must be fetched first, without blocking the event loop."""
-        return await asyncio.to_thread(self.judge_now, question)
+        if self._closed:
+            raise RulesEngineError(_CLOSED)
+        run = partial(copy_context().run, self.judge_now, question)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
     def evaluate_now(
         self, facts: Mapping[str, Fact], related: Mapping[str, tuple[Row, ...]] = _NOTHING
@@ -186,7 +196,7 @@ class Engine:
 
     def _running(self) -> Matching:
         if self._closed:
-            raise RulesEngineError("the rules engine is closed: its worker is stopping")
+            raise RulesEngineError(_CLOSED)
         if self._child is None:
             self._child = self._start(self._program, self._timeout_s)
         return self._child

@@ -16,6 +16,8 @@ from support.relations import RELATED, Relation
 NOTHING: TypedRows = MappingProxyType({})
 MOST_REMEMBERED = 500
 """Values of which a comparison remembers what it said; then it starts anew."""
+MOST_SAID = 20
+"""Values of a list that a reason says: it is kept with every decision."""
 
 Said = tuple[bool, str]
 """Whether a condition holds, and what made it so: all that is true, or the first failure."""
@@ -68,7 +70,7 @@ class Compared:
         is_now = f"{self.fact} is {show(self.fact, value)}"
         if held and self._test.op is Op.EQ:
             return held, is_now
-        return held, f"{is_now}, {in_words(self._test, held=held)}"
+        return held, f"{is_now}, {in_words(self._test, held=held, most=MOST_SAID)}"
 
 
 class _Same:

@@ -17,6 +17,7 @@ from support.errors import InputError
 from support.subjects import TRIGGERS, Subject
 
 LONGEST_OWNER = 100
+LONGEST_DESCRIPTION = 500
 LONGEST_COOLDOWN = timedelta(days=30)
 REQUIRED = ("id", "description", "on", "then")
 OPTIONAL = (
@@ -71,7 +72,7 @@ def _rule(node: Node, form: dict[str, Node], names: Names) -> Rule:
     refuse_foreign_actions(form["then"], then, subjects)
     return Rule(
         id=rule_id,
-        description=form["description"].word("`description`"),
+        description=_description(form["description"]),
         on=on,
         when=_when(form, subjects),
         then=then,
@@ -118,6 +119,15 @@ def read_span(node: Node, what: str, least: timedelta, most: timedelta) -> timed
             f"{what} is {show_duration(span)}: give {show_duration(least)} to {show_duration(most)}"
         )
     return span
+
+
+def _description(node: Node) -> str:
+    description = node.word("`description`")
+    if len(description) > LONGEST_DESCRIPTION:
+        raise node.place.fault(
+            f"`description` has more than {LONGEST_DESCRIPTION} characters: shorten it"
+        )
+    return description
 
 
 def _owner(node: Node) -> str:

@@ -75,8 +75,11 @@ def sharded(
     What asks for the same value of the property that tells most rules apart lies together, so that
     a ticket with another one passes by; joins with another value have a ruleset of their own.
     """
-    joining = [c for c in conjunctions_of if any(isinstance(literal, Join) for literal in c)]
-    plain = [c for c in conjunctions_of if c not in set(joining)]
+    plain: list[Conjunction] = []
+    joining: list[Conjunction] = []
+    for conjunction in conjunctions_of:
+        joins = any(isinstance(literal, Join) for literal in conjunction)
+        (joining if joins else plain).append(conjunction)
     number = count()
     for conjunctions in (plain, joining):
         teller = _teller(conjunctions)

@@ -11,6 +11,7 @@ from support.relations import RELATED, Relation, RelationSpec
 from support.situation import CATALOGUE, facts_of
 from support.subjects import TRIGGERS, FactSpec, FactType, Subject
 
+LONGEST_TEXT = 500
 EXAMPLES = {
     FactType.FLAG: "true or false",
     FactType.COUNT: "a whole number",
@@ -110,6 +111,10 @@ def read_value(spec: FactSpec, node: Node) -> Value:
         raise node.place.fault(f"`{spec.name}`: {raw!r} is finer than a millionth")
     if spec.choices and isinstance(value, str) and value not in spec.choices:
         raise node.place.fault(f"`{spec.name}` is never `{value}`{suggest(value, spec.choices)}")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise node.place.fault(
+            f"`{spec.name}`: this text has more than {LONGEST_TEXT} characters: shorten it"
+        )
     return value
 
 

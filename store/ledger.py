@@ -348,9 +348,14 @@ async def snapshot(conn: Connection, *, tenant: str, ticket_id: str) -> Snapshot
 
 
 async def remember_pack(conn: Connection, *, version: str, name: str, body: str) -> None:
-    """Keep the text of a pack version, so that a decision can be read years later."""
+    """Keep the text of a pack version, so that a decision can be read years later.
+
+    What has been kept of it otherwise is put right: a version has one text.
+    """
     await conn.execute(
-        "insert into packs (version, name, body) values (%s, %s, %s) on conflict do nothing",
+        "insert into packs (version, name, body) values (%s, %s, %s)"
+        " on conflict (version) do update set name = excluded.name, body = excluded.body"
+        " where packs.body <> excluded.body",
         (version, name, body),
     )
 

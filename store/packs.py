@@ -267,12 +267,17 @@ _BODY = """
 select body from packs as k
  where version = %(version)s
    and (exists (select from pack_publications where tenant = %(tenant)s and version = k.version)
-        or not exists (select from pack_publications where version = k.version))
+        or not exists (select from pack_publications where version = k.version)
+        or exists (select from decisions where tenant = %(tenant)s and pack_version = k.version))
 """
 
 
 async def body(conn: Connection, version: str, *, tenant: str) -> str | None:
-    """Return a stored pack that the tenant may read: its own, or one that nobody published."""
+    """Return a stored pack that the tenant may read.
+
+    It is its own, one that nobody published, or one that has decided for it, as the worker's own
+    pack does, which another tenant may have published too.
+    """
     cursor = await conn.execute(_BODY, {"tenant": tenant, "version": version})
     row = await cursor.fetchone()
     return str(row["body"]) if row else None

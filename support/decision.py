@@ -236,6 +236,7 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
         state, due, clocks = _at_deadline(request, trigger)
         work = _work(request, state, trigger.at)
         work.reckoned = (state.marks, request.book, clocks)
+        work.lock_expired = due.kind is DueKind.LOCK_EXPIRED
         return due, work
     check_time(trigger)
     at = nominal(request.state, trigger, request.now)

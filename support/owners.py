@@ -79,7 +79,12 @@ def recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, tu
 
 
 def lock_owner(work: Work, action: RuleAction) -> Done:
-    """Let the owner keep the ticket for some minutes of business time."""
+    """Let the owner keep the ticket for some minutes of business time.
+
+    Not where a lock has just run out: each would lead to the next, without end.
+    """
+    if work.lock_expired:
+        return Done(Outcome.REFUSED, "the owner lock has just run out, and no rule renews it")
     if not work.state.owner:
         return Done(Outcome.REFUSED, "no owner to lock")
     until = work.calendar.add(work.at, timedelta(minutes=float(str(action.params["minutes"]))))

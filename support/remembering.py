@@ -13,7 +13,7 @@ from support.ticket import TicketState
 SCOPES_A_RULE = 16
 """Exchanges, breaches or days that are remembered of one rule: the newest."""
 FIRINGS_A_TICKET = 200
-"""Firings that a ticket remembers of all its rules: the newest."""
+"""Firings that a ticket remembers of all its rules: the last of each, then the ones before."""
 
 
 def memory_of(
@@ -47,11 +47,17 @@ def remembered(state: TicketState, new: Iterable[Firing]) -> TicketState:
 
 
 def _newest(firings: list[Firing]) -> tuple[Firing, ...]:
+    """Return what is kept, oldest first.
+
+    A rule that fires daily must not push out that another has had its one turn on the ticket.
+    """
     ordered = sorted(firings, key=lambda one: one.at)
     left: dict[str, int] = {}
-    found = []
-    for one in reversed(ordered):
-        left[one.rule_id] = left.get(one.rule_id, 0) + 1
-        if left[one.rule_id] <= SCOPES_A_RULE:
-            found.append(one)
-    return tuple(reversed(found[:FIRINGS_A_TICKET]))
+    ranked = []
+    for place in reversed(range(len(ordered))):
+        rule_id = ordered[place].rule_id
+        left[rule_id] = left.get(rule_id, 0) + 1
+        if left[rule_id] <= SCOPES_A_RULE:
+            ranked.append((left[rule_id], -place))
+    kept = sorted(-turned for _, turned in sorted(ranked)[:FIRINGS_A_TICKET])
+    return tuple(ordered[place] for place in kept)

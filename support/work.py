@@ -84,8 +84,9 @@ class Outside:
 class Work:
     """A decision in the making: the state so far, and what is to be written with it.
 
-    `facts` are those that the rules were last asked with, for their texts. `happened` is what
-    automation did to the ticket, each with the index of its action, until rules are asked about it.
+    `lock_expired`: it is about an owner lock that has run out. `facts` are those that the rules
+    were last asked with, for their texts. `happened` is what automation did to the ticket, each
+    with the index of its action, until rules are asked about it.
     """
 
     state: TicketState
@@ -100,6 +101,7 @@ class Work:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     about_breach: bool = False
     on_call: bool = False
+    lock_expired: bool = False
     corrections: tuple[Correction, ...] = ()
     reckoned: tuple[tuple[Mark, ...], PolicyBook, Clocks] | None = None
     records: list[ActionRecord] = field(default_factory=list)

@@ -76,17 +76,31 @@ async def test_a_pack_that_disagrees_with_the_reference_is_parked_and_counted(
 
 
 async def test_a_pack_that_this_worker_cannot_read_is_parked(bench: Bench) -> None:
+    bad = Bundle("name: bad\nrules: 7\n", MACROS, "bad.yaml", "m.yaml")
     async with bench.pool.connection() as conn:
-        bad = Bundle("name: bad\nrules: 7\n", MACROS, "bad.yaml", "m.yaml")
-        await ledger.remember_pack(conn, version="bad", name="bad", body=bad.to_json())
+        await ledger.remember_pack(conn, version=bad.version, name="bad", body=bad.to_json())
     async with transaction(bench.pool) as conn:
         await publishing.publish(
-            conn, tenant=TENANT, version="bad", base="", by="kim", reason="restored"
+            conn, tenant=TENANT, version=bad.version, base="", by="kim", reason="restored"
         )
     assert await bench.decided_by("T-1") == ("scripted", "")
     async with bench.pool.connection() as conn:
         [one] = await packs.parked(conn, tenant=TENANT)
     assert "bad.yaml, line 2" in one.error
+
+
+async def test_a_stored_pack_that_was_changed_in_the_store_is_parked_and_decides_nothing(
+    bench: Bench,
+) -> None:
+    await published(bench.pool, V1)
+    async with bench.pool.connection() as conn:
+        await conn.execute("update packs set body = %s where version = %s", (V2.text, V1.version))
+    assert await bench.decided_by("T-1") == ("scripted", "")
+    async with bench.pool.connection() as conn:
+        [one] = await packs.parked(conn, tenant=TENANT)
+    assert f"what is stored as pack {V1.version} is {V2.version}" in one.error
+    await published(bench.pool, V1)
+    assert await bench.decided_by("T-2") == ("one", "one")
 
 
 async def test_a_machine_that_starts_no_process_parks_no_pack(

@@ -8,10 +8,11 @@ import pytest
 from activities import engines as engines_module
 from activities.decide import DecideActivities, Rulebook
 from rules.bundle import Bundle
+from rules.engine import Engine
 from rules.load import parse_pack
 from rules.pack import Pack
 from rules.policies_file import load_policies
-from store import publishing
+from store import packs, publishing
 from store.pool import transaction
 from support.work import Outside
 from tests.activities.bench import (
@@ -144,3 +145,17 @@ async def test_a_worker_without_engines_decides_by_its_own_pack(bench: Bench) ->
     alone = Rulebook(bench.own, ScriptedMacros(), load_policies()[0], Outside())
     bench.activities = DecideActivities(bench.pool, alone)
     assert await bench.decided_by("T-1") == ("scripted", "")
+
+
+async def test_a_tenant_reads_the_workers_own_pack_that_decided_also_if_another_publishes_it(
+    bench: Bench,
+) -> None:
+    await remembered(bench.pool, V1)
+    with Engine(V1) as engine:
+        own = Rulebook(engine, V1.macros, load_policies()[0], Outside())
+        bench.activities = DecideActivities(bench.pool, own)
+        assert await bench.decided_by("T-1") == ("one", "one")
+    await published(bench.pool, V1, tenant="other")
+    async with bench.pool.connection() as conn:
+        assert await packs.body(conn, V1.version, tenant=TENANT) == V1.text
+        assert await packs.body(conn, V1.version, tenant="third") is None

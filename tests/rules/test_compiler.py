@@ -1,7 +1,10 @@
+from unittest import mock
+
 import pytest
 
 from rules.compiler import ALTERNATIVES_A_RULE, compile_pack
 from rules.facts import typed
+from rules.program import Join
 from rules.sharding import PROPERTIES_A_MESSAGE, RULES_A_RULESET, SENTINEL
 from support.errors import PackError
 from tests.rules.situations import facts, one_rule, pack_of
@@ -103,3 +106,16 @@ def test_a_rule_that_compares_too_many_things_is_refused_with_its_line() -> None
 def test_rules_that_are_switched_off_do_not_reach_the_engine() -> None:
     text = _many(1).replace("then:", "enabled: false, then:")
     assert compile_pack(pack_of(text)).shards == ()
+
+
+def test_dealing_out_many_joins_takes_time_in_line_with_them() -> None:
+    pack = pack_of(_many(300, "{{candidates: {{agent: a{n}}}}}"))
+    hashed, hash_of = [0], Join.__hash__
+
+    def counted(join: Join) -> int:
+        hashed[0] += 1
+        return hash_of(join)
+
+    with mock.patch.object(Join, "__hash__", counted):
+        compile_pack(pack)
+    assert 0 < hashed[0] < 300 * 20

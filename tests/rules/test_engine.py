@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -247,3 +248,45 @@ def test_the_child_dies_with_its_parent() -> None:
             return True
 
     assert _until(gone)
+
+
+class Stuck:
+    """A child that answers when it is let."""
+
+    pid = 0
+
+    def __init__(self, let: threading.Event) -> None:
+        self._let = let
+
+    def match(self, _message: Any, _related: Any) -> list[str]:
+        self._let.wait(WITHIN_S)
+        return []
+
+    def close(self) -> None:
+        pass
+
+    kill = close
+
+
+async def test_many_that_wait_for_a_slow_pack_hold_up_no_other() -> None:
+    let = threading.Event()
+    question = EvaluateRules(facts(on="reopen"))
+    pack = one_rule("{active: true}")
+    stuck, other = Engine(pack, start=lambda *_: Stuck(let)), Engine(pack)
+    waiting = [asyncio.ensure_future(stuck.judge(question)) for _ in range(100)]
+    try:
+        verdict = await asyncio.wait_for(other.judge(question), WITHIN_S)
+        assert isinstance(verdict, RuleVerdict)
+        assert not any(one.done() for one in waiting)
+    finally:
+        let.set()
+        await asyncio.gather(*waiting)
+        stuck.close()
+        other.close()
+
+
+async def test_a_closed_engine_says_so() -> None:
+    with Engine(one_rule("{active: true}")) as engine:
+        pass
+    with pytest.raises(RulesEngineError, match="is closed"):
+        await engine.judge(EvaluateRules(facts()))

@@ -76,3 +76,12 @@ def test_the_reason_names_the_values_that_decided(
 ) -> None:
     (finding,) = Reference(one_rule(when)).examine(typed(facts(**changed)))
     assert (finding.matched, finding.reason) == (matched, reason)
+
+
+def test_a_reason_says_the_first_of_a_long_list_and_how_many_there_are() -> None:
+    listed = ", ".join(f"customer-{n:04}" for n in range(5_000))
+    reference = Reference(one_rule(f"{{tier: {{in: [{listed}]}}}}"))
+    for tier, said in (("customer-4999", "one of"), ("x", "not one of")):
+        (finding,) = reference.examine(typed(facts(tier=tier)))
+        assert finding.reason.startswith(f"tier is {tier}, {said} customer-0000, customer-0001, ")
+        assert finding.reason.endswith(", customer-0019, ... (5000 in all)")

@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from rules.actions import MOST_ACTIONS
 from rules.bundle import Bundle
 from rules.comparing import passes
 from rules.document import DEEPEST, MOST_CHARACTERS, MOST_VALUES, read
@@ -20,6 +21,7 @@ from rules.pack import Test
 from rules.parse import MOST_RULES
 from rules.patterns import MOST_KEPT, MOST_MEMORY, _compiled, found_in
 from rules.reach import MOST_WORK
+from rules.rule_form import LONGEST_DESCRIPTION
 from support.errors import PackError
 from support.templates import filled
 from tests.rules.situations import MACROS, facts, one_rule, pack_of
@@ -59,6 +61,9 @@ def listed(many: int) -> str:
         ("a: \x00", "this is not YAML"),
         ("[a, b]: c", "line 1: a key must be a word"),
         (f"a: 1\n? {'k' * 1_000_000}\n: 1\n", "line 2: the key 'kkk"),
+        ('name: "\\e]0;title\\a"', "line 1: there is a control character U+001B here: take it out"),
+        ('a: 1\n"\\x1b[2J": 1', "line 2: there is a control character U+001B here"),
+        ('name: "all \\u202edoog si"', "there is a control character U+202E here"),
     ],
     ids=lambda value: str(value)[:24].encode("ascii", "replace").decode(),
 )  # fmt: skip
@@ -91,6 +96,8 @@ def test_a_hostile_file_is_refused_with_its_line(text: str, said: str) -> None:
         (json.dumps({"tier" + "r" * 500: 1}), "has more than 100 characters: no word here is"),
         (json.dumps({"tier": {"eq": ["r" * 100_000]}}), "`tier` is a text: a list is not text"),
         (json.dumps({"priority": "r" * 100_000}), "`priority` is never `rrr"),
+        (json.dumps({"tier": {"contains": "r" * 501}}),
+         "`tier`: this text has more than 500 characters: shorten it"),
     ],
     ids=lambda value: str(value)[:24],
 )  # fmt: skip
@@ -100,6 +107,21 @@ def test_a_hostile_condition_is_refused_with_its_line(when: str, said: str) -> N
     assert "p.yaml, line " in str(caught.value)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 1_100
+
+
+def test_more_actions_than_a_decision_can_carry_are_refused_in_rules_and_macros() -> None:
+    many = json.dumps([{"macro": {"name": "greet"}}] * (MOST_ACTIONS + 1))
+    with pytest.raises(PackError, match=r"p\.yaml, line 7: there are 51 actions here, and 50 is"):
+        one_rule("{active: true}", then=many)
+    resolves = json.dumps({"texts": {}, "macros": {"m": ["resolve"] * (MOST_ACTIONS + 1)}})
+    with pytest.raises(PackError, match=r"m\.yaml, line 1: there are 51 actions here"):
+        pack_of("name: p\nrules: []\n", macros=resolves)
+
+
+def test_a_description_is_no_book() -> None:
+    text = listed(1).replace('"d"', json.dumps("d" * (LONGEST_DESCRIPTION + 1)))
+    with pytest.raises(PackError, match="`description` has more than 500 characters: shorten it"):
+        pack_of(text)
 
 
 def test_exponents_that_are_no_trouble_are_compared_exactly() -> None:

@@ -333,3 +333,19 @@ def test_every_decision_ends_and_no_rule_fires_twice_on_one_path(
             assert len(set(round_.path)) == len(round_.path) <= 8
             assert not set(round_.fired) & set(round_.path)
         assert [a.index for a in decision.actions] == list(range(len(decision.actions)))
+
+
+def test_a_rule_does_not_renew_the_lock_that_has_just_run_out_for_ever() -> None:
+    desk = ruled(
+        rule("lock", "[assign]", "[{lock_owner: {minutes: 1}}]"),
+        rule("renew", "[deadline]", "[{tag: {add: late}}]", "{due_kind: lock_expired}"),
+        rule("again", "[tag, deadline]", "[{lock_owner: {minutes: 1}}]", "{active: true}"),
+    )
+    desk.take(created())
+    desk.take(event(EventKind.ASSIGN, MONDAY + MINUTE, assignee="kim"))
+    passed = desk.pass_until(MONDAY + 5 * MINUTE)
+    assert [d.due.kind for d in passed if d.due] == [DueKind.LOCK_EXPIRED]
+    assert [o for o in outcomes(passed[0]) if o[1] == "lock_owner"] == [
+        ("again", "lock_owner", "refused")
+    ] * 2
+    assert passed[0].state.locked_until is None

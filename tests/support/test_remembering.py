@@ -58,3 +58,16 @@ def test_memory_keeps_the_newest_of_each_rule_and_scope_within_bounds() -> None:
     assert state.firings[-1].at == MONDAY + 99 * HOUR
     many = [Firing(f"r{n}", MONDAY + n * MINUTE) for n in range(300)]
     assert len(remembered(replace(state, firings=()), many).firings) == FIRINGS_A_TICKET
+
+
+def test_rules_that_fire_daily_do_not_make_a_ticket_forget_that_a_rule_had_its_one_turn() -> None:
+    desk = ruled(rule("r", "[ack]", "[assign]"))
+    state = remembered(desk.take(created()).state, [Firing("once", MONDAY, "T-1")])
+    for day in range(30):
+        at = MONDAY + day * 24 * HOUR
+        state = remembered(state, [Firing(f"daily{n}", at, f"day {day}") for n in range(20)])
+    assert len(state.firings) == FIRINGS_A_TICKET
+    assert state.firings[0] == Firing("once", MONDAY, "T-1")
+    assert {f.rule_id for f in state.firings if f.scope == "day 29"} == {
+        f"daily{n}" for n in range(20)
+    }
