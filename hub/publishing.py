@@ -49,7 +49,7 @@ def refuse_foreign(pack: Pack, tenant: str) -> None:
     if not pack.serves(tenant):
         raise InputError(
             f"pack {pack.name} is for {', '.join(pack.tenants)}, not for {tenant}: add it to the "
-            "`tenants` of the pack, or name another with --tenant"
+            "`tenant` of the pack, or name another with --tenant"
         )
 
 

@@ -149,7 +149,7 @@ def _publish(pack: Pack, author: Author, base: str, *, shadow: bool) -> Publicat
 
 
 def _untested(pack: Pack) -> list[str]:
-    return [rule.id for rule in pack.rules if not rule.tests]
+    return [rule.id for rule in pack.rules if rule.enabled and not rule.tests]
 
 
 def _print(

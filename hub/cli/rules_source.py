@@ -12,6 +12,7 @@ from rules.load import load_pack
 from rules.pack import Pack
 from settings import read_settings
 from store import packs
+from support.errors import InputError
 
 ACTIVE = "active"
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -49,8 +50,15 @@ def pack_named(word: str, tenant: str) -> Pack:
                 version = word
                 if not _VERSION.fullmatch(word):
                     found = await packs.publication(conn, tenant=tenant, number=int(word))
-                    if found is None or not found.version:
-                        raise typer.BadParameter(f"publication {word} of {tenant} has no pack")
+                    if found is None:
+                        raise InputError(
+                            f"{tenant} has no publication {word}: see `flowhub rules history`"
+                        )
+                    if not found.version:
+                        raise InputError(
+                            f"publication {word} of {tenant} holds no pack, for it went back to "
+                            "the pack of the worker's settings, or changed who may publish"
+                        )
                     version = found.version
                 return await stored_pack(conn, version, tenant=tenant)
 
