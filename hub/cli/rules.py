@@ -9,6 +9,7 @@ from hub.cli.output import (
     TENANT,
     AsJson,
     Tenant,
+    counted,
     print_json,
     print_table,
     quoted,
@@ -66,8 +67,8 @@ def check(named: PackWord = "", tenant: Tenant = TENANT, as_json: AsJson = False
         return
     say(
         f"[bold]{quoted(pack.file)}[/] is good: pack {pack.name}, version {pack.version}; "
-        f"{_count(len(pack.rules), 'rule')}, {_count(len(program.shards), 'ruleset')}, "
-        f"{_count(len(read), 'fact')} read, {_count(tests, 'test')}"
+        f"{counted(len(pack.rules), 'rule')}, {counted(len(program.shards), 'ruleset')}, "
+        f"{counted(len(read), 'fact')} read, {counted(tests, 'test')}"
     )
     if untested:
         say(f"Without a test: {', '.join(untested)}")
@@ -177,7 +178,3 @@ def facts(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
             for s in specs
         ),
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -5,7 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
+from hub.cli.output import (
+    TENANT,
+    AsJson,
+    Tenant,
+    counted,
+    print_json,
+    print_table,
+    quoted,
+    say,
+)
 from hub.cli.rules_source import WHAT, pack_named
 from hub.cli.session import operator, run, store
 from hub.publishing import OWN_WORD
@@ -57,13 +66,13 @@ def history(
         return
     print_table(
         f"Rules of {tenant}",
-        ("no.", "status", "kind", "pack", "version", "by", "at", "why", "approved by"),
+        ("no.", "status", "kind", "pack", "version", "by", "at", "why", "answered by"),
         (
             (
                 one.number,
                 one.status,
                 one.kind,
-                one.name or OWN_WORD,
+                one.name or (OWN_WORD if one.kind in packs.CHANGES_RULES else ""),
                 one.version,
                 one.author,
                 one.made_at,
@@ -181,7 +190,8 @@ def _show_shadow(standing: Standing, one: Publication, summary: Summary) -> None
     running = standing.shadow_number == one.number
     say(
         f"Shadow [bold]{one.name} {one.version}[/], publication {one.number} by {one.author}, "
-        f"{'is running' if running else 'has ended'}: {summary.compared} decisions compared, "
+        f"{'is running' if running else 'has ended'}: "
+        f"{counted(summary.compared, 'decision')} compared, "
         f"[bold]{summary.differing}[/] differ"
     )
     if not summary.differing:
