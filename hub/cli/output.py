@@ -66,6 +66,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def of_tenant(tenant: str) -> str:
+    """Return what a command that is shown must add to be about this tenant; may be empty."""
+    return "" if tenant == DEFAULT_TENANT else f" --tenant {tenant}"
+
+
 def quoted(text: str) -> str:
     """Return text of others so that nothing in it is markup."""
     return escape(text)

@@ -30,10 +30,6 @@ from support.relations import QUALIFIED
 from support.situation import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True)
-rules_explain.register(app)
-rules_publish.register(app)
-rules_history.register(app)
-rules_simulate.register(app)
 
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")]
 
@@ -178,3 +174,7 @@ def facts(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
             for s in specs
         ),
     )
+
+
+for part in (rules_explain, rules_simulate, rules_history, rules_publish):
+    part.register(app)

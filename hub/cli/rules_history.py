@@ -10,6 +10,7 @@ from hub.cli.output import (
     AsJson,
     Tenant,
     counted,
+    of_tenant,
     print_json,
     print_table,
     quoted,
@@ -20,8 +21,8 @@ from hub.cli.session import operator, run, store
 from hub.publishing import OWN_WORD
 from rules.bundle import Bundle
 from rules.diff import Change, PackDiff, diff
-from rules.pack import Pack
-from rules.words import action_in_words
+from rules.pack import Pack, Rule
+from rules.words import action_in_words, rule_in_words
 from store import packs, publishing, shadows
 from store.packs import Publication, Standing
 from store.pool import Connection, transaction
@@ -83,7 +84,10 @@ def history(
         ),
     )
     if standing.approval_required:
-        say("Changes need a second person: `flowhub rules approve NUMBER --reason ...`")
+        say(
+            "Changes need a second person: "
+            f"`flowhub rules approve NUMBER{of_tenant(tenant)} --reason ...`"
+        )
     for one in found:
         if one.parked_at is not None:
             say(
@@ -132,8 +136,8 @@ def show_diff(changes: PackDiff, before: Pack, after: Pack) -> None:
     if changes.empty:
         say(f"Nothing that decides changes {versions}.")
         return
-    rows = [("added", rule_id, "", "", "") for rule_id in changes.added]
-    rows += [("removed", rule_id, "", "", "") for rule_id in changes.removed]
+    rows = [("added", i, "", "", rule_in_words(_rule(after, i))) for i in changes.added]
+    rows += [("removed", i, "", rule_in_words(_rule(before, i)), "") for i in changes.removed]
     for one in changes.changed:
         rows += _rows("changed", one.rule_id, one.changes)
     if changes.reordered:
@@ -142,6 +146,10 @@ def show_diff(changes: PackDiff, before: Pack, after: Pack) -> None:
     rows += _rows("macro", "", changes.macros)
     rows += _rows("text", "", changes.texts)
     print_table(f"What changes {versions}", ("what", "rule", "part", "before", "after"), rows)
+
+
+def _rule(pack: Pack, rule_id: str) -> Rule:
+    return next(rule for rule in pack.rules if rule.id == rule_id)
 
 
 def _rows(
@@ -176,7 +184,10 @@ def shadow(
         running = found is not None and parts[0].shadow_number is not None
         print_json({"running": running, "shadow": parts[1], "summary": parts[2]})
     elif found is None:
-        say(f"{tenant} never had a shadow: `flowhub rules publish FILE --shadow` begins one.")
+        say(
+            f"{tenant} never had a shadow: "
+            f"`flowhub rules publish FILE --shadow{of_tenant(tenant)}` begins one."
+        )
     else:
         _show_shadow(*found)
 

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_LONGEST_WORD = 32
+_LONGEST_WORD = 24
 """Longer words, such as addresses and paths, may be broken."""
 _BETWEEN = 3
 _AT_THE_EDGE = 4
@@ -131,7 +131,7 @@ def _longest_line(cell: str) -> int:
 
 def _longest_word(cell: str) -> int:
     if isinstance(cell, Cut):
-        return _LONGEST_WORD // 2
+        return _LONGEST_WORD
     return min(_LONGEST_WORD, max(map(cell_len, cell.split()), default=0))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from activities.messages import EventResult
-from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
+from hub.cli.output import TENANT, AsJson, Tenant, of_tenant, print_json, print_table, quoted, say
 from hub.cli.session import operator, run, session, store
 from hub.cli.story import line
 from hub.drafts import Command, NewTicket
@@ -135,10 +135,14 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
     if ticket.next_deadline is not None:
         say(f"Next: {ticket.next_deadline_is} at {ticket.next_deadline:%Y-%m-%d %H:%M:%S} UTC")
     if ticket.parked:
-        say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; `flowhub ticket retry {ticket_id}`")
+        retry = f"`flowhub ticket retry {ticket_id}{of_tenant(tenant)}`"
+        say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; {retry}")
     if ticket.halted:
         say(f"[bold red]Automation halted[/]: {quoted(ticket.halted)}")
-        say(f"Look at it, then let it go on: `flowhub ticket ack {ticket_id}`, or any other step")
+        say(
+            f"Look at it, then let it go on: `flowhub ticket ack {ticket_id}{of_tenant(tenant)}`, "
+            "or any other step but a note"
+        )
     print_table("What happened", ("at", "what", "who or why"), map(line, entries))
 
 
