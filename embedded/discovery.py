@@ -101,8 +101,9 @@ def _refuse_missing(settings: Settings, **values: str | None) -> None:
     missing = [name for name, value in values.items() if not value]
     if missing:
         raise RuntimeUnavailableError(
-            f"the hub is not running on {DataDir(settings.data_dir).runtime.parent}: "
-            f"start it with `make run`, or set {' and '.join(missing)}"
+            f"the hub is not running on {DataDir(settings.data_dir).runtime.parent}: start it with "
+            "`make run`, run this in the folder where it was started (or set FLOWHUB_DATA_DIR), or "
+            f"set {' and '.join(missing)}"
         )
 
 

@@ -49,7 +49,7 @@ def refuse_foreign(pack: Pack, tenant: str) -> None:
     if not pack.serves(tenant):
         raise InputError(
             f"pack {pack.name} is for {', '.join(pack.tenants)}, not for {tenant}: add it to the "
-            "`tenants` of the pack, or name another with --tenant"
+            "`tenant` of the pack, or name another with --tenant"
         )
 
 
@@ -123,9 +123,9 @@ async def explained(
     except (InputError, PackError):
         changes = None
     what = {
-        "--base": f"put your change on top of it, then publish with `--base {active or OWN_WORD}`",
-        "again": "look at `flowhub rules history`, then roll back again if it is still wanted",
-        "propose": "reject the proposal and make a new one on top of it",
+        "--base": f"Put your change on top of it, then publish with `--base {active or OWN_WORD}`",
+        "again": "Look at `flowhub rules history`, then roll back again if it is still wanted",
+        "propose": "Reject the proposal and make a new one on top of it",
     }[retry]
     between = f"; what changed: {in_short(changes)}" if changes else ""
     return PackMovedError(f"{moved}{between}. {what}", **moved.details, diff=changes)

@@ -115,7 +115,7 @@ def _action(node: Node, rule_id: str, names: Names) -> RuleAction:
         raise node.place.fault(f"there is no action `{kind}`{suggest(kind, CATALOGUE)}")
     if kind == "macro" and names.macros is None:
         raise node.place.fault("a macro cannot run another macro: write its actions out")
-    params = {} if given.value is None else given.mapping(f"parameters of `{kind}`")
+    params = {} if given.value is None else _params(kind, given, spec)
     only(params, spec, f"action `{kind}`")
     for name, param in spec.items():
         if param.required and name not in params:
@@ -128,6 +128,20 @@ def _action(node: Node, rule_id: str, names: Names) -> RuleAction:
     if twice:
         raise node.place.fault(f"action `{kind}` has `{twice[0]}` on both sides: choose one")
     return RuleAction(rule_id, kind, found)
+
+
+def _params(kind: str, given: Node, spec: Mapping[str, ParamSpec]) -> dict[str, Node]:
+    if not isinstance(given.value, dict):
+        if not spec:
+            raise given.place.fault(f"action `{kind}` has no parameters: write `{kind}` alone")
+        meant = [name for name, param in spec.items() if given.value in param.choices]
+        needed = [name for name, param in spec.items() if param.required]
+        shown = next(iter((*meant, *needed, *spec)))
+        value = given.value if meant else "..."
+        raise given.place.fault(
+            f"parameters of `{kind}` have names: write `{kind}: {{{shown}: {value}}}`"
+        )
+    return given.value
 
 
 def _possible(spec: ParamSpec, names: Names) -> str:

@@ -4,12 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 
+from rules.facts import neutral
 from rules.pack import Example, Pack, Rule
 from rules.words import action_in_words, condition_in_words
 from support.duration import show_duration
-from support.needs import RuleAction
+from support.needs import Fact, Row, RuleAction
+from support.relations import RELATED, Relation
+from support.situation import CATALOGUE
+from support.subjects import FactSpec, FactType
 
 _NOT_SETTINGS = frozenset({"version", "text", "file", "rules", "macros"})
+_KEYS = {"tenants": "tenant"}
+"""What a pack's file calls a field otherwise."""
 _NOT_PARTS = frozenset({"id", "line", "file"})
 
 
@@ -100,8 +106,28 @@ def _part(rule: Rule, name: str) -> str:
 
 def _test(test: Example) -> str:
     """Return a test without its line, which moves with every edit."""
-    given = ", ".join(f"{fact}: {_said(test.facts[fact])}" for fact in test.given)
+    given = ", ".join(f"{name}: {_given(test, name)}" for name in test.given)
     return f"{given or 'anything'} -> {_actions(test.then) or 'nothing'}"
+
+
+def _given(test: Example, name: str) -> str:
+    if name not in test.related:
+        return _value(CATALOGUE[name], test.facts[name])
+    specs = RELATED[Relation(name)].facts
+    return " ".join(f"({_row(row, specs)})" for row in test.related[name]) or "none"
+
+
+def _row(row: Row, specs: Mapping[str, FactSpec]) -> str:
+    """Return the facts of a row that are not neutral, which is what those left out are."""
+    told = {name: value for name, value in row.items() if value != neutral(specs[name])}
+    said = (f"{name}: {_value(specs[name], value)}" for name, value in told.items())
+    return ", ".join(said) or "all neutral"
+
+
+def _value(spec: FactSpec, value: Fact) -> str:
+    if spec.type is FactType.DURATION and isinstance(value, int | float):
+        return show_duration(timedelta(seconds=value))
+    return _said(value)
 
 
 def _said(value: object) -> str:
@@ -128,7 +154,7 @@ def _settings(pack: Pack) -> dict[str, str]:
         if is_dataclass(value):
             found |= {inner.name: _said(getattr(value, inner.name)) for inner in fields(value)}
         else:
-            found[field.name] = _said(value)
+            found[_KEYS.get(field.name, field.name)] = _said(value)
     return found
 
 

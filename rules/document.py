@@ -110,13 +110,29 @@ def read(text: str, file: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise Place(file, line).fault(f"this is not YAML: {error.problem}") from error
+        hint = _hint(str(error.problem), text.splitlines()[line - 1 : line])
+        raise Place(file, line).fault(f"this is not YAML: {error.problem}{hint}") from error
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         what = " ".join(str(error).split())
         raise Place(file, 1).fault(f"this is not YAML: {what}") from error
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _hint(problem: str, lines: list[str]) -> str:
+    """Return what to do about the mistakes that are made most."""
+    if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
+        return "; indent with spaces, not with tabs"
+    if problem.startswith("mapping values"):
+        return "; put a text that holds a colon in quotes, or mend the indentation"
+    if "quoted scalar" in problem or "end of stream" in problem:
+        return "; a quote is opened and not closed"
+    if problem.startswith("did not find expected"):
+        return (
+            "; look here and above for a bracket or brace that is not closed, and the indentation"
+        )
+    return ""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,10 @@ MOST_REMEMBERED = 500
 """Findings that a rule remembers; then it starts anew."""
 
 
+NOT_FOR = "not for "
+"""How the reason begins of a rule that another trigger than its own was put before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Whether a rule's conditions hold, and by which values.
@@ -58,7 +62,7 @@ class _Rule:
 
     def left_out(self, trigger: str) -> Finding:
         """Return what is found where it is not asked."""
-        reason = f"not for {trigger}" if self.rule.enabled else "switched off"
+        reason = f"{NOT_FOR}{trigger}" if self.rule.enabled else "switched off"
         return Finding(self._id, matched=False, reason=reason)
 
 

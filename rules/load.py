@@ -1,5 +1,6 @@
 """Reads packs from files: the way in for worker, command line and simulation."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from rules import macros as macros_file
@@ -31,7 +32,7 @@ def load_bundle(path: Path | None, macros: Path | None = None) -> Bundle:
     def text_of(name: str, place: Place) -> str:
         found = file.parent / name if is_file(name) else SHIPPED.parent / f"{name}.yaml"
         if not found.is_file():
-            raise place.fault(f"there is no pack `{name}`{suggest(name, _importable(file.parent))}")
+            raise place.fault(f"there is no pack `{name}`{_near(name, file)}")
         return _text(found)
 
     text = _text(file)
@@ -53,9 +54,18 @@ def parse_pack(bundle: Bundle) -> Pack:
     return pack
 
 
-def _importable(folder: Path) -> list[str]:
-    shipped = [found.stem for found in SHIPPED.parent.glob("*.yaml")]
-    return shipped + [found.name for found in folder.glob("*.y*ml")]
+def _near(name: str, importing: Path) -> str:
+    """Return what may have been meant; names of files are compared without their ending."""
+    shipped = {found.stem: found.stem for found in SHIPPED.parent.glob("*.yaml")}
+    beside = {
+        found.stem: found.name for found in importing.parent.glob("*.y*ml") if found.is_file()
+    }
+    beside.pop(importing.stem, None)
+    known = {**shipped, **beside}
+    near = get_close_matches(name.rsplit(".", 1)[0], known, n=1)
+    if near:
+        return f"; did you mean `{known[near[0]]}`?"
+    return f"; put that file beside {importing.name}" if is_file(name) else suggest(name, shipped)
 
 
 def _text(path: Path) -> str:

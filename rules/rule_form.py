@@ -12,7 +12,7 @@ from rules.examples import read_examples
 from rules.pack import All, Condition, OncePer, Rule
 from rules.subjects import refuse_foreign_actions, refuse_foreign_facts, subjects_of
 from rules.templates import fields_of
-from support.duration import parse_duration, show_duration
+from support.duration import DURATIONS, parse_duration, show_duration
 from support.errors import InputError
 from support.subjects import TRIGGERS, Subject
 
@@ -110,6 +110,9 @@ def read_flag(form: dict[str, Node], name: str, *, default: bool) -> bool:
 
 def read_span(node: Node, what: str, least: timedelta, most: timedelta) -> timedelta:
     """Return a duration between two others; PackError names the line."""
+    written = node.value
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        raise node.place.fault(f"{what} is {written} of no unit: write {DURATIONS}")
     try:
         span = parse_duration(node.word(what))
     except InputError as error:

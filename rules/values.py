@@ -23,6 +23,7 @@ EXAMPLES = {
     FactType.TIME: 'a time of day in quotes, such as "08:00"',
 }
 """How a value that a fact is compared with is written."""
+_SIGNS = ("<", ">", "=")
 
 
 def read_facts(node: Node, on: str = "") -> dict[str, Fact]:
@@ -125,4 +126,5 @@ def _unpacked(spec: FactSpec, node: Node) -> object:
     try:
         return parse_duration(node.value).total_seconds()
     except InputError as error:
-        raise node.place.fault(f"`{spec.name}`: {error}") from error
+        hint = "; compare with `gt`, `ge`, `lt` or `le`" if node.value[:1] in _SIGNS else ""
+        raise node.place.fault(f"`{spec.name}`: {error}{hint}") from error

@@ -43,6 +43,21 @@ def _test(test: Test, *, wanted: bool) -> str:
             return f"{test.fact} is {in_words(test, held=wanted)}"
 
 
+def rule_in_words(rule: Rule) -> str:
+    """Return what a rule is for, and when it does what, a line each."""
+    when = condition_in_words(rule.when)
+    parts = (
+        rule.description,
+        f"on: {', '.join(rule.on)}",
+        f"when: {when}" if when else "",
+        f"then: {'; '.join(map(action_in_words, rule.then))}",
+        rest_in_words(rule),
+        "stops" if rule.stop else "",
+        "" if rule.enabled else "off",
+    )
+    return "\n".join(filter(None, parts))
+
+
 def rest_in_words(rule: Rule) -> str:
     """Return when a rule does not fire again, such as `once per day, not within 4h`."""
     said = [f"once per {rule.once_per}"] if rule.once_per else []
@@ -73,4 +88,4 @@ def action_in_words(action: RuleAction) -> str:
 
 
 def _param(value: Param) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return ", ".join(value) if isinstance(value, tuple | list) else str(value)

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from support.errors import InputError, shortened
 
+DURATIONS = "90s, 45m, 1h 30m or 3d"
+"""How durations are written, for messages."""
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -13,7 +15,7 @@ def parse_duration(text: str) -> timedelta:
     """Read `text`, parts in any order, as elapsed time; InputError for anything else."""
     parts = _PART.findall(text)
     if not parts or _PART.sub("", text).strip():
-        raise InputError(f"{shortened(text)} is no duration: write 90s, 45m, 1h 30m or 3d")
+        raise InputError(f"{shortened(text)} is no duration: write {DURATIONS}")
     try:
         return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
     except OverflowError as error:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -19,9 +18,8 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
-from rich.text import Text
 
+from hub.cli.tables import Cut, Sheet
 from support.errors import FlowHubError
 from support.model import DEFAULT_TENANT, checked_id
 
@@ -63,25 +61,25 @@ def say(text: str) -> None:
     _out.print(text, highlight=False, soft_wrap=True)
 
 
+def counted(number: int, what: str) -> str:
+    """Return such as `1 rule` or `2 rules`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def of_tenant(tenant: str) -> str:
+    """Return what a command that is shown must add to be about this tenant; may be empty."""
+    return "" if tenant == DEFAULT_TENANT else f" --tenant {tenant}"
+
+
 def quoted(text: str) -> str:
     """Return text of others so that nothing in it is markup."""
     return escape(text)
 
 
-class Cut(str):
-    """A cell whose lines are cut to the width of the terminal instead of folded."""
-
-    __slots__ = ()
-
-
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells are shown as they are, never read as markup."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row))
-    _out.print(table)
+    shown = tuple(tuple(_cell(value) for value in row) for row in rows)
+    _out.print(Sheet(title, tuple(columns), shown).within(_out.width))
 
 
 def print_renderable(renderable: Any) -> None:  # noqa: ANN401  whatever rich can draw
@@ -89,13 +87,9 @@ def print_renderable(renderable: Any) -> None:  # noqa: ANN401  whatever rich ca
     _out.print(renderable)
 
 
-def _shown(value: object) -> str | Text:
-    if isinstance(value, Cut):
-        return Text(value, no_wrap=True, overflow="ellipsis")
-    return escape(_cell(value))
-
-
 def _cell(value: object) -> str:
+    if isinstance(value, Cut):
+        return value
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}Z"
     if isinstance(value, tuple | list):

@@ -9,6 +9,7 @@ from hub.cli.output import (
     TENANT,
     AsJson,
     Tenant,
+    counted,
     print_json,
     print_table,
     quoted,
@@ -29,10 +30,6 @@ from support.relations import QUALIFIED
 from support.situation import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True)
-rules_explain.register(app)
-rules_publish.register(app)
-rules_history.register(app)
-rules_simulate.register(app)
 
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")]
 
@@ -66,8 +63,8 @@ def check(named: PackWord = "", tenant: Tenant = TENANT, as_json: AsJson = False
         return
     say(
         f"[bold]{quoted(pack.file)}[/] is good: pack {pack.name}, version {pack.version}; "
-        f"{_count(len(pack.rules), 'rule')}, {_count(len(program.shards), 'ruleset')}, "
-        f"{_count(len(read), 'fact')} read, {_count(tests, 'test')}"
+        f"{counted(len(pack.rules), 'rule')}, {counted(len(program.shards), 'ruleset')}, "
+        f"{counted(len(read), 'fact')} read, {counted(tests, 'test')}"
     )
     if untested:
         say(f"Without a test: {', '.join(untested)}")
@@ -171,5 +168,5 @@ def facts(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+for part in (rules_explain, rules_simulate, rules_history, rules_publish):
+    part.register(app)

@@ -15,6 +15,7 @@ from hub.cli.rules_source import WHAT, pack_named
 from hub.cli.session import run, store
 from rules.document import read
 from rules.engine import Engine
+from rules.findings import NOT_FOR
 from rules.pack import Pack
 from rules.policies_file import load_policies
 from rules.values import completed, read_situation
@@ -241,8 +242,14 @@ def _show_lines(lines: list[Line]) -> None:
     if not lines:
         say("No rule was asked.")
         return
-    print_table(
-        "Rules",
-        ("rule", "fired", "why"),
-        ((line.rule_id, line.fired or "no", line.reason) for line in lines),
-    )
+    elsewhere = [line for line in lines if line.reason.startswith(NOT_FOR)]
+    here = [line for line in lines if line not in elsewhere]
+    if here:
+        print_table(
+            "Rules",
+            ("rule", "fired", "why"),
+            ((line.rule_id, line.fired or "no", line.reason) for line in here),
+        )
+    for reason in dict.fromkeys(line.reason for line in elsewhere):
+        asked = ", ".join(line.rule_id for line in elsewhere if line.reason == reason)
+        say(f"{reason.capitalize()}: {asked}\n")

@@ -5,14 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
+from hub.cli.output import (
+    TENANT,
+    AsJson,
+    Tenant,
+    counted,
+    of_tenant,
+    print_json,
+    print_table,
+    quoted,
+    say,
+)
 from hub.cli.rules_source import WHAT, pack_named
 from hub.cli.session import operator, run, store
 from hub.publishing import OWN_WORD
 from rules.bundle import Bundle
 from rules.diff import Change, PackDiff, diff
-from rules.pack import Pack
-from rules.words import action_in_words
+from rules.pack import Pack, Rule
+from rules.words import action_in_words, rule_in_words
 from store import packs, publishing, shadows
 from store.packs import ActivePacks, Publication
 from store.pool import transaction
@@ -57,13 +67,13 @@ def history(
         return
     print_table(
         f"Rules of {tenant}",
-        ("no.", "status", "kind", "pack", "version", "by", "at", "why", "approved by"),
+        ("no.", "status", "kind", "pack", "version", "by", "at", "why", "answered by"),
         (
             (
                 one.number,
                 one.status,
                 one.kind,
-                one.name or OWN_WORD,
+                one.name or (OWN_WORD if one.kind in packs.CHANGES_RULES else ""),
                 one.version,
                 one.author,
                 one.made_at,
@@ -74,7 +84,10 @@ def history(
         ),
     )
     if active.approval_required:
-        say("Changes need a second person: `flowhub rules approve NUMBER --reason ...`")
+        say(
+            "Changes need a second person: "
+            f"`flowhub rules approve NUMBER{of_tenant(tenant)} --reason ...`"
+        )
     for one in found:
         if one.parked_at is not None:
             say(
@@ -123,8 +136,8 @@ def show_diff(changes: PackDiff, before: Pack, after: Pack) -> None:
     if changes.empty:
         say(f"Nothing that decides changes {versions}.")
         return
-    rows = [("added", rule_id, "", "", "") for rule_id in changes.added]
-    rows += [("removed", rule_id, "", "", "") for rule_id in changes.removed]
+    rows = [("added", i, "", "", rule_in_words(_rule(after, i))) for i in changes.added]
+    rows += [("removed", i, "", rule_in_words(_rule(before, i)), "") for i in changes.removed]
     for one in changes.changed:
         rows += _rows("changed", one.rule_id, one.changes)
     if changes.reordered:
@@ -133,6 +146,10 @@ def show_diff(changes: PackDiff, before: Pack, after: Pack) -> None:
     rows += _rows("macro", "", changes.macros)
     rows += _rows("text", "", changes.texts)
     print_table(f"What changes {versions}", ("what", "rule", "part", "before", "after"), rows)
+
+
+def _rule(pack: Pack, rule_id: str) -> Rule:
+    return next(rule for rule in pack.rules if rule.id == rule_id)
 
 
 def _rows(
@@ -167,7 +184,10 @@ def shadow(
         running = found is not None and parts[0].shadow_number is not None
         print_json({"running": running, "shadow": parts[1], "summary": parts[2]})
     elif found is None:
-        say(f"{tenant} never had a shadow: `flowhub rules publish FILE --shadow` begins one.")
+        say(
+            f"{tenant} never had a shadow: "
+            f"`flowhub rules publish FILE --shadow{of_tenant(tenant)}` begins one."
+        )
     else:
         _show_shadow(*found)
 
@@ -176,7 +196,8 @@ def _show_shadow(active: ActivePacks, one: Publication, summary: Summary) -> Non
     running = active.shadow_number == one.number
     say(
         f"Shadow [bold]{one.name} {one.version}[/], publication {one.number} by {one.author}, "
-        f"{'is running' if running else 'has ended'}: {summary.compared} decisions compared, "
+        f"{'is running' if running else 'has ended'}: "
+        f"{counted(summary.compared, 'decision')} compared, "
         f"[bold]{summary.differing}[/] differ"
     )
     if not summary.differing:

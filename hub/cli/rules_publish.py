@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hub import publishing as packs_of
-from hub.cli.output import TENANT, AsJson, Tenant, print_json, quoted, say, show_error
+from hub.cli.output import TENANT, AsJson, Tenant, of_tenant, print_json, quoted, say, show_error
 from hub.cli.rules_history import show_diff
 from hub.cli.rules_tests import show_outcomes
 from hub.cli.session import operator, run, store
@@ -149,7 +149,7 @@ def _publish(pack: Pack, author: Author, base: str, *, shadow: bool) -> Publicat
 
 
 def _untested(pack: Pack) -> list[str]:
-    return [rule.id for rule in pack.rules if not rule.tests]
+    return [rule.id for rule in pack.rules if rule.enabled and not rule.tests]
 
 
 def _print(
@@ -167,24 +167,33 @@ def _print(
     )
 
 
+_SECOND_PERSON = {
+    packs.Kind.REQUIRE: "a second person is needed from now on for each change of the rules",
+    packs.Kind.WAIVE: "no second person is needed any more for changes of the rules",
+}
+
+
 def _say_done(tenant: str, done: Publication) -> None:
     what = f"{done.name} {done.version}".strip() or publishing.OWN
     match done.status:
         case "proposed":
             say(
                 f"[bold]Proposal {done.number}[/] of {tenant} does nothing until another person "
-                f"runs `flowhub rules approve {done.number} --reason ...`"
+                f"runs `flowhub rules approve {done.number}{of_tenant(tenant)} --reason ...`"
             )
         case "shadowing":
             say(
                 f"[bold]Publication {done.number}[/]: {quoted(what)} is asked beside the active "
-                f"pack of {tenant}; see `flowhub rules shadow`"
+                f"pack of {tenant}; see `flowhub rules shadow{of_tenant(tenant)}`"
             )
         case "active":
             say(
                 f"[bold]Publication {done.number}[/]: {tenant} decides by {quoted(what)} from its "
                 "next decision on"
             )
+        case "done" if done.kind in _SECOND_PERSON:
+            said = _SECOND_PERSON[packs.Kind(done.kind)]
+            say(f"[bold]{done.number}[/]: {said} of {tenant}")
         case _:
             say(f"[bold]{done.number}[/]: {done.kind} by {done.author}, {done.status}")
 

@@ -1,4 +1,4 @@
-"""How a command names a pack: a file, a published VERSION or its number, or `active`."""
+"""How a command names a pack: a file, a published VERSION or its number, `active` or `own`."""
 
 import re
 from pathlib import Path
@@ -7,16 +7,17 @@ from typing import Annotated
 import typer
 
 from hub.cli.session import run, store
-from hub.publishing import active_pack, stored_pack
+from hub.publishing import OWN_WORD, active_pack, stored_pack
 from rules.load import load_pack
 from rules.pack import Pack
 from settings import read_settings
 from store import packs
+from support.errors import InputError
 
 ACTIVE = "active"
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-WHAT = "a file, a published VERSION or its number, or `active`"
+WHAT = f"a file, a published VERSION or its number, `active`, or `{OWN_WORD}`: that of the settings"
 
 PackWord = Annotated[
     str,
@@ -33,7 +34,7 @@ def pack_named(word: str, tenant: str) -> Pack:
     A file comes first. Raises typer.BadParameter where there is none of that name, PackError where
     it is refused.
     """
-    if not word:
+    if word in ("", OWN_WORD) and not Path(word or ".").is_file():
         return load_pack(read_settings().pack)
     file = Path(word)
     if file.is_file():
@@ -49,8 +50,15 @@ def pack_named(word: str, tenant: str) -> Pack:
                 version = word
                 if not _VERSION.fullmatch(word):
                     found = await packs.publication(conn, tenant=tenant, number=int(word))
-                    if found is None or not found.version:
-                        raise typer.BadParameter(f"publication {word} of {tenant} has no pack")
+                    if found is None:
+                        raise InputError(
+                            f"{tenant} has no publication {word}: see `flowhub rules history`"
+                        )
+                    if not found.version:
+                        raise InputError(
+                            f"publication {word} of {tenant} holds no pack, for it went back to "
+                            "the pack of the worker's settings, or changed who may publish"
+                        )
                     version = found.version
                 return await stored_pack(conn, version, tenant=tenant)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from hub.cli.output import Cut
+from hub.cli.tables import Cut
 from store.chronicle import (
     BreachEntry,
     DecisionEntry,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from activities.messages import EventResult
-from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
+from hub.cli.output import TENANT, AsJson, Tenant, of_tenant, print_json, print_table, quoted, say
 from hub.cli.session import operator, run, session, store
 from hub.cli.story import line
 from hub.drafts import Command, NewTicket
@@ -78,6 +78,7 @@ def create(
     skill: Annotated[list[str] | None, typer.Option(help="A skill it needs; repeatable.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; repeatable.")] = None,
     customer: Annotated[str, typer.Option(help="Id of the customer.")] = "",
+    tier: Annotated[str, typer.Option(help="Tier of the customer, such as gold.")] = "",
     name: Annotated[str, typer.Option(help="Name of the customer.")] = "",
     email: Annotated[str, typer.Option(help="Address that replies go to.")] = "",
     locale: Annotated[str, typer.Option(help="Language of the customer: en or sv.")] = "en",
@@ -96,6 +97,7 @@ def create(
         skills=tuple(skill or ()),
         tags=tuple(tag or ()),
         customer_id=customer,
+        tier=tier,
         customer_name=name,
         customer_email=email,
         locale=locale,
@@ -135,10 +137,14 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
     if ticket.next_deadline is not None:
         say(f"Next: {ticket.next_deadline_is} at {ticket.next_deadline:%Y-%m-%d %H:%M:%S} UTC")
     if ticket.parked:
-        say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; `flowhub ticket retry {ticket_id}`")
+        retry = f"`flowhub ticket retry {ticket_id}{of_tenant(tenant)}`"
+        say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; {retry}")
     if ticket.halted:
         say(f"[bold red]Automation halted[/]: {quoted(ticket.halted)}")
-        say(f"Look at it, then let it go on: `flowhub ticket ack {ticket_id}`, or any other step")
+        say(
+            f"Look at it, then let it go on: `flowhub ticket ack {ticket_id}{of_tenant(tenant)}`, "
+            "or any other step but a note"
+        )
     print_table("What happened", ("at", "what", "who or why"), map(line, entries))
 
 

@@ -152,6 +152,10 @@ def test_facts_of_a_file_are_explained_rule_by_rule(pack: Path, tmp_path: Path) 
     assert found["actions"] == [{"rule_id": "first", "kind": "assign", "params": {}}]
     shown = flowhub("explain", "--facts", file, "--pack", pack).stdout
     assert "tier is silver, not gold" in shown
+    file.write_text(json.dumps({"on": "note"}))
+    shown = flowhub("explain", "--facts", file, "--pack", pack).stdout
+    assert "Not for note: second\n" in shown
+    assert shown.count("second") == 1
     file.write_text(json.dumps({"on": "wait"}))
     assert "Nothing is asked for" in flowhub("explain", "--facts", file).stdout
 

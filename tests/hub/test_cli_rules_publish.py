@@ -104,6 +104,27 @@ async def test_people_read_what_changes_and_from_when_it_counts(file: Path) -> N
     assert "Publication 2: acme decides by own" in said
 
 
+async def test_what_a_rule_does_that_is_new_or_gone_is_read_in_the_difference(file: Path) -> None:
+    shown = " ".join((await flowhub("diff", "own", file)).stdout.split())
+    assert "gold" in shown
+    assert "on: created" in shown
+    assert "when: tier is gold" in shown
+    assert "then: assign" in shown
+    back = " ".join((await flowhub("diff", file, "own")).stdout.split())
+    assert "An urgent ticket stays with its owner for an hour." in back
+    assert "then: lock_owner minutes: 60" in back
+
+
+async def test_a_command_that_is_shown_is_about_the_same_tenant(file: Path) -> None:
+    done = await flowhub("approval", "require", *WHY)
+    assert done.stdout == (
+        "1: a second person is needed from now on for each change of the rules of acme\n"
+    )
+    proposal = await flowhub("publish", file, *WHY)
+    assert "`flowhub rules approve 2 --tenant acme --reason ...`" in proposal.stdout
+    assert "publish FILE --shadow --tenant acme`" in (await flowhub("shadow")).stdout
+
+
 async def test_a_failed_test_ends_with_code_1_and_publishes_nothing(file: Path) -> None:
     bad = changed(file, "then: [assign]}]", "then: []}]")
     result = await flowhub("publish", bad, *WHY, "--json")
@@ -137,7 +158,7 @@ async def test_a_pack_of_other_tenants_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Pack, "serves", lambda _pack, tenant: tenant == "other")
-    assert "not for acme" in str(await refusal("publish", file, *WHY))
+    assert "not for acme: add it to the `tenant`" in str(await refusal("publish", file, *WHY))
     assert (await answer("publish", file, *WHY, "--tenant", "other"))["publication"]["number"] == 1
 
 
@@ -246,7 +267,9 @@ async def test_a_published_pack_is_read_tried_and_compared_like_a_file(
 async def test_packs_that_are_not_there_are_named(file: Path) -> None:
     version = (await answer("publish", file, *WHY))["version"]
     assert (await flowhub("check", "gone.yaml")).exit_code == 2
-    assert (await flowhub("show", "99")).exit_code == 2
+    assert "has no publication 99" in str(await refusal("show", "99"))
+    assert (await answer("approval", "require", *WHY))["number"] == 2
+    assert "publication 2 of acme holds no pack" in str(await refusal("show", "2"))
     assert "has no pack 000000000000" in str(await refusal("show", "0" * 12))
     assert "has no pack" in str(await refusal("show", version, "--tenant", "other"))
     assert (await answer("check", "active", "--tenant", "other"))["name"] == "default"
@@ -269,7 +292,7 @@ async def test_a_shadow_is_begun_read_and_ended(file: Path, pool: Pool) -> None:
         1,
     )
     shown = " ".join((await flowhub("shadow")).stdout.split())
-    assert "1 decisions compared, 1 differ" in shown
+    assert "1 decision compared, 1 differ" in shown
     assert "T-1" in shown
     assert isinstance(await refusal("shadow", "--off"), InputError)
     assert "has ended" in (await flowhub("shadow", "--off", "--reason", "seen")).stdout

@@ -55,6 +55,17 @@ def test_every_part_that_changed_is_said_before_and_after() -> None:
     }
 
 
+def test_the_rows_of_a_test_are_said_as_far_as_they_are_not_neutral() -> None:
+    rows = "{candidates: [{agent: kim, room: true, idle_s: 5m}, {room: false}], customer: []}"
+    asked = "{not: {candidates: {room: true, load_share: {lt: 0.8}}}}"
+    test = f"tests: [{{facts: {rows}, then: []}}]"
+    before, after = pack(rule("a", asked)), pack(rule("a", asked, more=test))
+    [one] = diff(pack_of(before), pack_of(after)).changed
+    rows_said = "candidates: (agent: kim, room: yes, idle_s: 5m) (all neutral), customer: none"
+    said = f"{rows_said} -> nothing"
+    assert one.changes == (Change("tests", "", said),)
+
+
 def test_rules_in_another_order_are_a_change_where_priority_does_not_decide_it() -> None:
     a, b = rule("a"), rule("b")
     assert diff(pack_of(pack(a, b)), pack_of(pack(b, a))).reordered
@@ -70,3 +81,9 @@ def test_name_settings_macros_and_texts_are_compared_too() -> None:
     assert [(c.part, c.after) for c in found.macros] == [("greet", "reply text: hello; assign")]
     assert [c.part for c in found.texts] == ["hello (en)"]
     assert not found.empty
+
+
+def test_for_whom_a_pack_is_has_the_name_that_it_has_in_the_file() -> None:
+    text = pack(rule("a"))
+    found = diff(pack_of(text), pack_of(f"tenant: [acme, demo]\n{text}"))
+    assert found.settings == (Change("tenant", "", "acme, demo"),)

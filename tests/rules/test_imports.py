@@ -231,10 +231,14 @@ def test_an_import_that_is_no_file_is_refused_with_what_is_there(tmp_path: Path)
     (tmp_path / "base.yaml").write_text(BASE)
     (tmp_path / "folder.yaml").mkdir()
     file = tmp_path / "own.yaml"
-    for wanted, near in (("defalt", "default"), ("bas.yaml", "base.yaml"), ("folder.yaml", "")):
+    for wanted, what_to_do in (
+        ("defalt", "did you mean `default`?"),
+        ("base", "did you mean `base.yaml`?"),
+        ("bas.yaml", "did you mean `base.yaml`?"),
+        ("folder.yaml", "put that file beside own.yaml"),
+        ("own-things.yaml", "put that file beside own.yaml"),
+    ):
         file.write_text(own("", f"[{wanted}]"))
         with pytest.raises(PackError) as caught:
             load_pack(file)
-        said = str(caught.value)
-        assert said.startswith(f"own.yaml, line 2: there is no pack `{wanted}`")
-        assert f"did you mean `{near}" in said
+        assert str(caught.value) == (f"own.yaml, line 2: there is no pack `{wanted}`; {what_to_do}")

@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from rules.words import action_in_words, condition_in_words
+from rules.words import action_in_words, condition_in_words, rule_in_words
 from support.needs import RuleAction
 from tests.rules.situations import unjudged_pack_of
 
@@ -32,7 +34,16 @@ def test_conditions_are_said_in_words(when: str, words: str) -> None:
     assert condition_in_words(unjudged_pack_of(PACK.format(when)).rules[0].when) == words
 
 
+def test_a_rule_is_said_line_by_line() -> None:
+    more = "{tier: gold}, once_per: day, stop: true"
+    (rule,) = unjudged_pack_of(PACK.format(more)).rules
+    said = ["d", "on: note", "when: tier is gold", "then: close", "once per day", "stops"]
+    assert rule_in_words(rule).splitlines() == said
+
+
 def test_actions_are_said_in_words() -> None:
     assert action_in_words(RuleAction("r", "close", {})) == "close"
     action = RuleAction("r", "tag", {"add": ("vip", "new"), "remove": ("trial",)})
     assert action_in_words(action) == "tag add: vip, new, remove: trial"
+    stored = RuleAction("r", "tag", json.loads('{"add": ["vip", "new"]}'))
+    assert action_in_words(stored) == "tag add: vip, new"
