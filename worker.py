@@ -22,7 +22,7 @@ from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings, read_settings
-from store import ledger
+from store import packs, policy_books
 from store.migrate import migrate
 from store.pool import Pool, open_pool
 from support.errors import FlowHubError, RuntimeUnavailableError
@@ -39,8 +39,8 @@ async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> Async
     pack = load_pack(settings.pack)
     policies, form = load_policies(settings.policies)
     async with pool.connection() as conn:
-        await ledger.remember_pack(conn, version=pack.version, name=pack.name, body=pack.text)
-        await ledger.remember_policies(conn, version=policies.version, body=form)
+        await packs.remember(conn, version=pack.version, name=pack.name, body=pack.text)
+        await policy_books.remember(conn, version=policies.version, body=form)
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(Engine(pack, timeout_s=settings.engine_timeout_s))
         engines = Engines(most=settings.engines_max, timeout_s=settings.engine_timeout_s)

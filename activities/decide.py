@@ -15,7 +15,7 @@ from activities.published import Published
 from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
-from store import breaches, effects, ledger, messages
+from store import breaches, effects, ledger, messages, policy_books
 from store.pool import Connection, Pool, transaction
 from support.corrections import CorrectionKind
 from support.deadlines import named, upcoming
@@ -218,7 +218,7 @@ class DecideActivities:
         current = self._rulebook.policies
         if version == current.version:
             return current
-        form = await ledger.policies(conn, version=version)
+        form = await policy_books.form_of(conn, version=version)
         if form is None:
             raise LedgerError(f"policies {version} are not in the store: restore them")
         return read_policies(form)

@@ -9,7 +9,7 @@ from rules.examples import Outcome, run_examples
 from rules.load import load_pack, parse_pack
 from rules.pack import Pack
 from settings import Settings
-from store import ledger, packs, publishing
+from store import packs, publishing
 from store.packs import ActivePacks, Publication
 from store.pool import Connection, Pool, transaction
 from support.errors import InputError, PackError, PackMovedError
@@ -66,7 +66,7 @@ async def publish(pool: Pool, pack: Pack, author: Author, *, base: str) -> Publi
     """
     try:
         async with transaction(pool) as conn:
-            await ledger.remember_pack(conn, version=pack.version, name=pack.name, body=pack.text)
+            await packs.remember(conn, version=pack.version, name=pack.name, body=pack.text)
             return await publishing.publish(
                 conn,
                 tenant=author.tenant,
@@ -82,7 +82,7 @@ async def publish(pool: Pool, pack: Pack, author: Author, *, base: str) -> Publi
 async def try_out(pool: Pool, pack: Pack, author: Author) -> Publication:
     """Let the pack be asked beside the active one."""
     async with transaction(pool) as conn:
-        await ledger.remember_pack(conn, version=pack.version, name=pack.name, body=pack.text)
+        await packs.remember(conn, version=pack.version, name=pack.name, body=pack.text)
         return await publishing.shadow(
             conn, tenant=author.tenant, version=pack.version, by=author.by, reason=author.reason
         )

@@ -347,34 +347,6 @@ async def snapshot(conn: Connection, *, tenant: str, ticket_id: str) -> Snapshot
     return Snapshot(row["status"], row["decision_seq"], row["run_id"]) if row else None
 
 
-async def remember_pack(conn: Connection, *, version: str, name: str, body: str) -> None:
-    """Keep the text of a pack version, so that a decision can be read years later.
-
-    What has been kept of it otherwise is put right: a version has one text.
-    """
-    await conn.execute(
-        "insert into packs (version, name, body) values (%s, %s, %s)"
-        " on conflict (version) do update set name = excluded.name, body = excluded.body"
-        " where packs.body <> excluded.body",
-        (version, name, body),
-    )
-
-
-async def remember_policies(conn: Connection, *, version: str, body: str) -> None:
-    """Keep a policy book, which tickets that started with it go on using; `body` is its form."""
-    await conn.execute(
-        "insert into policy_books (version, body) values (%s, %s) on conflict do nothing",
-        (version, body),
-    )
-
-
-async def policies(conn: Connection, *, version: str) -> str | None:
-    """Return the form of a kept policy book, or None."""
-    cursor = await conn.execute("select body from policy_books where version = %s", (version,))
-    row = await cursor.fetchone()
-    return str(row["body"]) if row else None
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an event id; `event` is the JSON of what first came under it."""

@@ -263,6 +263,19 @@ async def last_shadow(conn: Connection, *, tenant: str) -> Publication | None:
         return await cursor.fetchone()
 
 
+async def remember(conn: Connection, *, version: str, name: str, body: str) -> None:
+    """Keep the text of a pack version, so that a decision can be read years later.
+
+    What has been kept of it otherwise is put right: a version has one text.
+    """
+    await conn.execute(
+        "insert into packs (version, name, body) values (%s, %s, %s)"
+        " on conflict (version) do update set name = excluded.name, body = excluded.body"
+        " where packs.body <> excluded.body",
+        (version, name, body),
+    )
+
+
 _BODY = """
 select body from packs as k
  where version = %(version)s

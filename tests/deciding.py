@@ -5,7 +5,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.decide import DecideActivities
 from activities.messages import DecideInput, Verdict
 from rules.policies_file import load_policies
-from store import ledger
+from store import policy_books
 from store.pool import Pool
 from support.policy import PolicyBook
 
@@ -20,5 +20,5 @@ async def shipped_policies(pool: Pool) -> PolicyBook:
     """The policies that ship, kept in the store as a worker keeps its own."""
     policies, form = load_policies()
     async with pool.connection() as conn:
-        await ledger.remember_policies(conn, version=policies.version, body=form)
+        await policy_books.remember(conn, version=policies.version, body=form)
     return policies

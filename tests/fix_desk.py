@@ -15,7 +15,7 @@ from activities.decide import DecideActivities, Rulebook
 from activities.messages import EffectFailure
 from hub.intake import Gateway
 from rules.policies_file import load_policies
-from store import ledger, roster
+from store import policy_books, roster
 from store.pool import Pool, open_pool
 from support.errors import FlowHubError
 from support.model import Actor, ActorKind
@@ -104,7 +104,7 @@ async def running_desk(
     async with open_pool(database_url) as pool:
         tenant = f"t-{uuid4().hex[:12]}"
         async with pool.connection() as conn:
-            await ledger.remember_policies(conn, version=policies.version, body=form)
+            await policy_books.remember(conn, version=policies.version, body=form)
             for name in ("kim", "lou"):
                 agent = roster.Agent(name, presence="online")
                 await roster.add(conn, tenant=tenant, agent=agent)

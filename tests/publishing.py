@@ -3,7 +3,7 @@
 from rules.bundle import Bundle
 from rules.load import parse_pack
 from rules.pack import Pack
-from store import ledger, publishing
+from store import packs, publishing
 from store.packs import Publication
 from store.pool import Pool, transaction
 from tests.rules.situations import MACROS
@@ -25,7 +25,7 @@ def tagging(tag: str, *, on: str = "created", then: str = "", when: str = "{}") 
 async def remembered(pool: Pool, pack: Pack) -> str:
     """Keep the pack in the store and return its version."""
     async with pool.connection() as conn:
-        await ledger.remember_pack(conn, version=pack.version, name=pack.name, body=pack.text)
+        await packs.remember(conn, version=pack.version, name=pack.name, body=pack.text)
     return pack.version
 
 

@@ -25,7 +25,7 @@ from rules.engine import Engine as RulesEngine
 from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
-from store import ledger
+from store import packs, policy_books
 from store.pool import open_pool
 from support.errors import InputError
 from support.simulate import Member
@@ -131,8 +131,8 @@ async def _on_servers(
     ):
         version, name, text = pinned.pack
         async with pool.connection() as conn:
-            await ledger.remember_pack(conn, version=version, name=name, body=text)
-            await ledger.remember_policies(
+            await packs.remember(conn, version=version, name=name, body=text)
+            await policy_books.remember(
                 conn, version=pinned.rulebook.policies.version, body=pinned.policies_text
             )
         since = happenings[0].instant

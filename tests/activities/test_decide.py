@@ -16,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.decide import LOOK_AGAIN, DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Parking, Verdict
 from rules.policies_file import load_policies, read_policies
-from store import automation, chronicle, ledger, roster, views
+from store import automation, chronicle, policy_books, roster, views
 from store.pool import Pool, open_pool
 from support.errors import LedgerError, RulesEngineError
 from support.model import (
@@ -344,7 +344,7 @@ async def test_a_ticket_moved_to_new_policies_is_reckoned_by_both(bench: Bench) 
     )
     newer = read_policies(form)
     async with bench.pool.connection() as conn:
-        await ledger.remember_policies(conn, version=newer.version, body=form)
+        await policy_books.remember(conn, version=newer.version, body=form)
     rulebook = Rulebook(bench.rules, ScriptedMacros(), newer, Outside())
     bench.activities = DecideActivities(bench.pool, rulebook)
     at = NOW + timedelta(hours=10)

@@ -14,7 +14,7 @@ from rules.bundle import Bundle
 from rules.child import Child
 from rules.findings import Finding, Reference
 from rules.pack import Pack
-from store import engine_faults, ledger, packs, publishing
+from store import engine_faults, packs, publishing
 from store.packs import ActivePacks
 from store.pool import open_pool, transaction
 from support.errors import RulesEngineError
@@ -78,7 +78,7 @@ async def test_a_pack_that_disagrees_with_the_reference_is_parked_and_counted(
 async def test_a_pack_that_this_worker_cannot_read_is_parked(bench: Bench) -> None:
     bad = Bundle("name: bad\nrules: 7\n", MACROS, "bad.yaml", "m.yaml")
     async with bench.pool.connection() as conn:
-        await ledger.remember_pack(conn, version=bad.version, name="bad", body=bad.to_json())
+        await packs.remember(conn, version=bad.version, name="bad", body=bad.to_json())
     async with transaction(bench.pool) as conn:
         await publishing.publish(
             conn, tenant=TENANT, version=bad.version, base="", by="kim", reason="restored"

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from activities import shadowing
 from rules.engine import Engine
-from store import ledger, packs, publishing, shadows
+from store import packs, publishing, shadows
 from store.pool import transaction
 from support.needs import EvaluateRules, RuleVerdict, Wanted
 from tests.activities.bench import V1, V2, Bench, failing, noted
@@ -126,7 +126,7 @@ async def test_more_than_a_slow_shadow_can_take_is_left_out(
 
 async def test_a_shadow_that_cannot_be_read_is_switched_off(bench: Bench) -> None:
     async with bench.pool.connection() as conn:
-        await ledger.remember_pack(conn, version="bad", name="bad", body="{}")
+        await packs.remember(conn, version="bad", name="bad", body="{}")
     async with transaction(bench.pool) as conn:
         await publishing.shadow(conn, tenant=TENANT, version="bad", by="kim", reason="try")
     assert await bench.decided_by("T-1") == ("scripted", "")

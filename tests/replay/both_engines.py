@@ -23,7 +23,7 @@ from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
-from store import ledger
+from store import packs, policy_books
 from store.pool import Pool, open_pool
 from support.decision import Decision
 from support.model import TicketEvent
@@ -71,10 +71,8 @@ async def by_workflows(
             time_skipping_environment(servers) as environment,
         ):
             async with pool.connection() as conn:
-                await ledger.remember_pack(
-                    conn, version=pack.version, name=pack.name, body=pack.text
-                )
-                await ledger.remember_policies(conn, version=policies.version, body=text)
+                await packs.remember(conn, version=pack.version, name=pack.name, body=pack.text)
+                await policy_books.remember(conn, version=policies.version, body=text)
             rulebook = Rulebook(rules, pack.macros, policies, Outside())
             since = happenings[0].instant
             async with temporal_engine(environment, pool, rulebook, members, since) as engine:

@@ -18,7 +18,7 @@ from hub.simulation.trail import Step
 from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
-from store import ledger, roster
+from store import policy_books, roster
 from store.pool import Pool, open_pool
 from support.errors import InputError
 from support.model import (
@@ -141,7 +141,7 @@ async def seeded(pool: Pool, events: Iterable[tuple[str, TicketEvent]]) -> None:
     policies, text = load_policies(None)
     pack = load_pack(None)
     async with pool.connection() as conn:
-        await ledger.remember_policies(conn, version=policies.version, body=text)
+        await policy_books.remember(conn, version=policies.version, body=text)
         for name in ("kim", "lou"):
             agent = roster.Agent(name, email=f"{name}@example.org", presence="online")
             await roster.add(conn, tenant=TENANT, agent=agent)
