@@ -59,10 +59,12 @@ async def answer(*words: str) -> Any:
 
 async def test_a_ticket_is_worked_from_the_command_line(at_work: RunningDesk) -> None:
     at_work.rules.actions = [RuleAction("assign-new", "assign", {})]
-    created = await answer("ticket", "create", "No sound", "--id", "T-1", "--priority", "high")
+    new = ("create", "No sound", "--id", "T-1", "--priority", "high", "--tier", "gold")
+    created = await answer("ticket", *new)
     assert (created["status"], created["owner"]) == ("open", "kim")
     why = await answer("rules", "explain", "--ticket", "T-1")
     assert (why["decision_seq"], why["trigger"], why["pack"]) == (1, "created", "scripted")
+    assert why["facts"]["tier"] == "gold"
     assert [(a["kind"], a["outcome"]) for a in why["actions"]] == [("assign", "done")]
     at_work.rules.actions = []
     for words in (

@@ -57,6 +57,7 @@ async def _stored(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     async with open_pool(database_url, max_size=1) as pool, pool.connection() as conn:
         await add_ticket(conn, "T-1", halted=REASON)
         await add_ticket(conn, "T-2")
+        await add_ticket(conn, "T-1", tenant="acme", halted=REASON)
         await ledger.write_decision(conn, row)
 
 
@@ -81,7 +82,9 @@ async def test_the_list_names_what_is_halted_and_can_keep_to_it() -> None:
 async def test_a_ticket_says_why_it_is_halted_what_to_do_and_which_rule_set_off_which() -> None:
     shown = " ".join((await flowhub("ticket", "show", "T-1")).stdout.split())
     assert f"Automation halted: {REASON}" in shown
-    assert "flowhub ticket ack T-1" in shown
+    assert "`flowhub ticket ack T-1`, or any other step but a note" in shown
+    other = " ".join((await flowhub("ticket", "show", "T-1", "--tenant", "acme")).stdout.split())
+    assert "`flowhub ticket ack T-1 --tenant acme`" in other
     assert "up set off down by priority" in shown
     assert (await answer("ticket", "show", "T-1"))["ticket"]["halted"] == REASON
 
@@ -99,7 +102,7 @@ async def test_an_explanation_has_every_round_with_what_had_changed() -> None:
 async def test_doctor_counts_them_and_does_not_fail_for_them() -> None:
     checks = {check["name"]: check for check in (await answer("doctor"))["checks"]}
     assert checks["automation"]["ok"]
-    assert checks["automation"]["found"].startswith("warning: halted on 1 ticket:")
+    assert checks["automation"]["found"].startswith("warning: halted on 2 tickets:")
 
 
 async def test_the_api_lists_them(http: httpx.AsyncClient) -> None:
@@ -117,4 +120,7 @@ async def test_the_pages_show_a_badge_the_reason_and_what_to_do(http: httpx.Asyn
     assert "Automation halted: rule up" in page
     assert "Then on priority, set off by up" in page
     assert "priority is high, not low" in page
+    assert "flowhub ticket ack T-1</code>" in page
     assert "Automation halted" not in (await http.get("/tickets/T-2")).text
+    other = (await http.get("/tickets/T-1", params={"tenant": "acme"})).text
+    assert "flowhub ticket ack T-1 --tenant acme</code>" in other
