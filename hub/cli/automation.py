@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from activities.outside.perform import STOPPED
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, quoted, say
 from hub.cli.session import operator, run, session, store
 from store import automation, effects
@@ -55,6 +54,9 @@ def status(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
 
 async def _release(tenant: str) -> None:
     """Send what the switch held back, also on tickets that are closed by now."""
+    # What sends takes its time to load, which every command would spend.
+    from activities.outside.perform import STOPPED
+
     async with session() as hub:
         async with hub.pool.connection() as conn:
             held = await effects.held_back(conn, tenant=tenant, error=STOPPED)

@@ -1,6 +1,8 @@
 """What the command line answers to what it cannot read; it needs no server."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +88,12 @@ def test_a_check_that_failed_is_still_1_with_json(
     monkeypatch.setenv("FLOWHUB_DATA_DIR", str(tmp_path))
     assert run(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def test_the_libraries_that_send_are_loaded_by_who_sends_alone() -> None:
+    """Every other command would wait for them to load."""
+    said = "import sys, hub.cli.main; print({'apprise', 'httpx', 'aiosmtplib'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", said], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "set()\n"
