@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rules.bundle import Bundle
 from rules.diff import PackDiff, diff
 from rules.engine import Engine
-from rules.examples import Outcome, run_examples
+from rules.examples import Outcome, Progress, run_examples
 from rules.load import load_pack, parse_pack
 from rules.pack import Pack
 from settings import Settings
@@ -53,10 +53,10 @@ def refuse_foreign(pack: Pack, tenant: str) -> None:
         )
 
 
-def tested(pack: Pack, settings: Settings) -> tuple[Outcome, ...]:
+def tested(pack: Pack, settings: Settings, progress: Progress) -> tuple[Outcome, ...]:
     """Return what comes of the pack's own tests in a real engine."""
     with Engine(pack, timeout_s=settings.engine_timeout_s) as engine:
-        return run_examples(pack, engine)
+        return run_examples(pack, engine, progress)
 
 
 async def publish(pool: Pool, pack: Pack, author: Author, *, base: str) -> Publication:

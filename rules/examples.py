@@ -1,6 +1,6 @@
 """The tests that a pack brings along: read with it, and run through the real engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from rules.values import completed, read_situation
 from support.needs import Fact, Row, RuleAction, RuleVerdict
 
 _KEYS = ("facts", "then")
+Progress = Callable[[int, int], None]
 
 
 class Evaluator(Protocol):
@@ -57,17 +58,20 @@ def _example(node: Node, rule_id: str, on: str, names: Names) -> Example:
     )
 
 
-def run_examples(pack: Pack, engine: Evaluator) -> tuple[Outcome, ...]:
+def run_examples(
+    pack: Pack, engine: Evaluator, progress: Progress = lambda _done, _of: None
+) -> tuple[Outcome, ...]:
     """Return what comes of every test of the pack, each decided with all of its rules.
 
     A rule that an importing pack has switched off does nothing, so its tests say nothing.
+    `progress` is told after each test how many are done, of how many.
     """
-    return tuple(
-        _outcome(rule, example, engine.evaluate_now(example.facts, example.related))
-        for rule in pack.rules
-        if rule.enabled
-        for example in rule.tests
-    )
+    asked = [(rule, test) for rule in pack.rules if rule.enabled for test in rule.tests]
+    found = []
+    for rule, test in asked:
+        found.append(_outcome(rule, test, engine.evaluate_now(test.facts, test.related)))
+        progress(len(found), len(asked))
+    return tuple(found)
 
 
 def _outcome(rule: Rule, example: Example, verdict: RuleVerdict) -> Outcome:

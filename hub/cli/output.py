@@ -116,7 +116,7 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=_err, transient=True) as bars:
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(text: str, done: int, total: int) -> None:

@@ -17,14 +17,11 @@ from hub.cli.output import (
     show_error,
 )
 from hub.cli.rules_source import PackWord, pack_named
-from hub.cli.rules_tests import show_outcomes
+from hub.cli.rules_tests import show_outcomes, tested_in_sight
 from rules.compiler import compile_pack
-from rules.engine import Engine
-from rules.examples import run_examples
 from rules.handbook import facts_page, pack_page
 from rules.pack import Pack, Rule
 from rules.words import rest_in_words, scope_in_words
-from settings import read_settings
 from support.errors import PackError
 from support.relations import QUALIFIED
 from support.situation import CATALOGUE
@@ -74,8 +71,7 @@ def check(named: PackWord = "", tenant: Tenant = TENANT, as_json: AsJson = False
 def run_tests(named: PackWord = "", tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     """Run the tests of a pack through the rules engine; exit code 1 where one fails."""
     pack = pack_named(named, tenant)
-    with Engine(pack, timeout_s=read_settings().engine_timeout_s) as engine:
-        outcomes = run_examples(pack, engine)
+    outcomes = tested_in_sight(pack)
     show_outcomes(pack, outcomes, as_json=as_json)
     if not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ import typer
 from hub import publishing as packs_of
 from hub.cli.output import TENANT, AsJson, Tenant, of_tenant, print_json, quoted, say, show_error
 from hub.cli.rules_history import show_diff
-from hub.cli.rules_tests import show_outcomes
+from hub.cli.rules_tests import show_outcomes, tested_in_sight
 from hub.cli.session import operator, run, store
 from hub.drafts import MAX_SUBJECT, checked_line
 from hub.publishing import OWN_WORD, Author
@@ -130,7 +130,7 @@ def _tested(pack: Pack, *, as_json: bool) -> tuple[Outcome, ...]:
     """Run the tests; leave with exit code 1 where one fails."""
     if not as_json:
         say(f"Testing pack {pack.name}, version {pack.version}")
-    outcomes = packs_of.tested(pack, read_settings())
+    outcomes = tested_in_sight(pack)
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if failed:
         show_outcomes(pack, outcomes, as_json=as_json)

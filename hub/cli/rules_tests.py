@@ -1,10 +1,20 @@
-"""What commands print of the tests of a pack."""
+"""The tests of a pack as commands run them, and what they print of them."""
 
-from hub.cli.output import print_json, print_table, say
+from hub import publishing
+from hub.cli.output import print_json, print_table, progress_bars, say
 from rules.examples import Outcome
 from rules.pack import Pack
 from rules.words import action_in_words
+from settings import read_settings
 from support.needs import RuleAction
+
+
+def tested_in_sight(pack: Pack) -> tuple[Outcome, ...]:
+    """Run the tests of the pack, and show how far it is."""
+    with progress_bars() as show:
+        return publishing.tested(
+            pack, read_settings(), lambda done, of: show("Tests of the pack", done, of)
+        )
 
 
 def show_outcomes(pack: Pack, outcomes: tuple[Outcome, ...], *, as_json: bool) -> None:

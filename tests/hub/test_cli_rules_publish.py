@@ -181,13 +181,13 @@ async def test_what_was_published_while_the_tests_ran_is_not_overwritten(
 ) -> None:
     real = hub_publishing.tested
 
-    def meanwhile(pack: Pack, settings: Any) -> Any:
+    def meanwhile(pack: Pack, *rest: Any) -> Any:
         async def other() -> None:
             async with open_pool(database_url, max_size=1) as own:
                 await published(own, tagging("two"), by="lou")
 
         asyncio.run(other())
-        return real(pack, settings)
+        return real(pack, *rest)
 
     monkeypatch.setattr(hub_publishing, "tested", meanwhile)
     assert "publish 1 by lou" in str(await refusal("publish", file, *WHY))

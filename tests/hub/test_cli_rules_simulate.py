@@ -66,9 +66,9 @@ def test_the_pack_of_the_settings_is_what_it_is_compared_with(
 
 
 def test_a_pack_that_is_not_there_is_named() -> None:
-    told = flowhub("nowhere.yaml", "--log", "log.csv")
-    assert told.exit_code == 2
-    assert "there is no file 'nowhere.yaml'" in " ".join(told.stderr.split())
+    result = flowhub("nowhere.yaml", "--log", "log.csv")
+    assert result.exit_code == 2
+    assert "there is no file 'nowhere.yaml'" in " ".join(result.output.replace("│", "").split())
 
 
 def test_a_log_without_a_usable_row_says_why(tmp_path: Path) -> None:

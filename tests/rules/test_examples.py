@@ -50,6 +50,18 @@ def outcomes(text: str) -> list[tuple[str, int, bool, list[str], str]]:
         ]
 
 
+def test_who_waits_is_told_how_many_tests_are_done() -> None:
+    rule = (
+        "id: {}, description: d, on: [note], then: [close], tests: [{{facts: {{}}, then: [close]}}]"
+    )
+    text = "name: p\nrules:\n" + "".join(f"  - {{{rule.format(name)}}}\n" for name in "abc")
+    told: list[tuple[int, int]] = []
+    pack = pack_of(text)
+    with Engine(pack, timeout_s=30) as engine:
+        run_examples(pack, engine, lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_facts_that_a_test_leaves_out_are_neutral_and_on_is_the_first_of_the_rule() -> None:
     first = pack_of(PACK).rules[0].tests[0]
     assert first.given == ("age_s",)
