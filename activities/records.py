@@ -323,6 +323,7 @@ def event_row(
         nominal_at=at,
         event=_EVENT.dump_json(event).decode(),
         result=_RESULT.dump_json(result).decode(),
+        refused_seq=None if accepted else asked.decision_seq,
     )
 
 

@@ -13,16 +13,16 @@ from rules.pack import All, Any, Condition, Exists, Not, Pack, Test
 from rules.verdict import verdict_of
 from support.needs import EvaluateRules, Fact, RuleVerdict, Wanted
 
-MOST = 20_000
-"""Answers remembered: about 60 MiB with the pack that ships. The oldest is forgotten first."""
+MOST_FINDINGS = 500_000
+"""Findings remembered, one a rule in each answer: about 60 MiB. The oldest answer goes first."""
 
 
 class CachingEngine:
     """The evaluator of one simulation; not thread-safe. `asked` and `answered` count questions."""
 
-    def __init__(self, engine: Engine, most: int = MOST) -> None:
+    def __init__(self, engine: Engine, most: int = MOST_FINDINGS) -> None:
         self._engine = engine
-        self._most = most
+        self._most = max(1, most // max(1, len(engine.pack.rules)))
         self._read = read_facts(engine.pack)
         self._resting = frozenset(
             rule.id

@@ -12,7 +12,8 @@ _AT_ONCE = 2000
 
 _EVENTS = """
 with taken as (
-    select e.ticket_id, e.decision_seq, e.event_id, e.event::text as event,
+    select e.ticket_id, coalesce(e.decision_seq, e.refused_seq) as seq,
+           e.decision_seq is not null as accepted, e.event_id, e.event::text as event,
            e.nominal_at + coalesce(d.lateness_s, 0) * interval '1 second' as at
       from tickets t
       join events e on e.tenant = t.tenant and e.ticket_id = t.ticket_id
@@ -22,12 +23,12 @@ with taken as (
        and (%(since)s::timestamptz is null or t.created_at >= %(since)s)
        and (%(until)s::timestamptz is null or t.created_at < %(until)s)
 ), ordered as (
-    select *, max(at) over (partition by ticket_id, decision_seq is null order by decision_seq,
-                            at, event_id) as taken_at
+    select *, max(at) over (partition by ticket_id, seq is null order by seq, accepted, at,
+                            event_id) as taken_at
       from taken
 )
 select ticket_id, event, taken_at from ordered
- order by taken_at, ticket_id, decision_seq nulls last, event_id
+ order by taken_at, ticket_id, seq nulls last, accepted, event_id
 """
 
 

@@ -115,7 +115,10 @@ async def read(
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event as the ledger keeps it: `event`, its message, and `result`, the answer, as JSON."""
+    """One event as the ledger keeps it: `event`, its message, and `result`, the answer, as JSON.
+
+    `refused_seq` is the number that the decision of a refused event would have had.
+    """
 
     tenant: str
     ticket_id: str
@@ -134,15 +137,17 @@ class EventRow:
     nominal_at: datetime
     event: str
     result: str
+    refused_seq: int | None = None
 
 
 _EVENT = """
 insert into events (tenant, ticket_id, event_id, kind, outcome, decision_seq, actor_kind, actor_id,
                     actor_role, on_behalf_of, source, message_ref, occurred_at, received_at,
-                    nominal_at, event, result)
+                    nominal_at, event, result, refused_seq)
 values (%(tenant)s, %(ticket_id)s, %(event_id)s, %(kind)s, %(outcome)s, %(decision_seq)s,
         %(actor_kind)s, %(actor_id)s, %(actor_role)s, %(on_behalf_of)s, %(source)s,
-        %(message_ref)s, %(occurred_at)s, %(received_at)s, %(nominal_at)s, %(event)s, %(result)s)
+        %(message_ref)s, %(occurred_at)s, %(received_at)s, %(nominal_at)s, %(event)s, %(result)s,
+        %(refused_seq)s)
 """
 
 

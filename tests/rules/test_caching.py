@@ -51,7 +51,7 @@ def small() -> Iterator[Engine]:
 def test_answers_are_those_of_the_engine(
     engine: Engine, on: str, due_kind: str, fraction: float, flags: dict[str, bool]
 ) -> None:
-    caching = CachingEngine(engine, most=3)
+    caching = CachingEngine(engine, most=3 * len(engine.pack.rules))
     asked = facts(on=on, due_kind=due_kind, step_fraction=fraction, **flags)
     question = EvaluateRules(asked)
     assert [caching.judge(question) for _ in range(2)] == [engine.judge_now(question)] * 2
@@ -106,7 +106,7 @@ def test_cooldowns_and_chains_are_judged_at_every_question(small: Engine) -> Non
 
 
 def test_no_more_is_remembered_than_allowed(small: Engine) -> None:
-    caching = CachingEngine(small, most=2)
+    caching = CachingEngine(small, most=2 * len(small.pack.rules))
     ages = [1.0, 2.0, 3.0, 3.0, 1.0]
     for age_s in ages:
         caching.judge(EvaluateRules(facts(on="note", age_s=age_s)))
