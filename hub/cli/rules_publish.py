@@ -95,13 +95,14 @@ def publish(
     1, and nothing published, where it is refused or a test fails.
     """
     author = None if dry_run else author_of(tenant, actor, reason)
+    # First of all: what others publish from here on is something that this author has not seen.
+    now, before = _active(tenant)
     try:
         pack = load_pack(file, macros)
     except PackError as error:
         show_error(error, as_json=as_json)
         raise typer.Exit(1) from error
     packs_of.refuse_foreign(pack, tenant)
-    now, before = _active(tenant)
     outcomes = _tested(pack, as_json=as_json)
     changes = diff(before, pack)
     if not as_json:
