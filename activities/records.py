@@ -356,6 +356,8 @@ def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref:
         pack_version=decision.pack_version,
         halted=state.halted.reason if state.halted is not None else "",
         state=kept.state,
+        skills=state.skills,
+        waits_since=decision.at if state.active and not state.owner else None,
     )
 
 

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
-from store import effects, engine_faults, ledger, publishing
+from store import effects, engine_faults, parkings, publishing
 from store.pool import transaction
 from support.errors import FlowHubError, InputError, RuntimeUnavailableError
 from support.needs import RuleAction
@@ -112,7 +112,7 @@ async def test_what_waits_for_a_person_is_listed(at_work: RunningDesk) -> None:
     await answer("ticket", "create", "No sound", "--id", "T-1")
     key = "ticket/x/T-1/1/0"
     async with at_work.pool.connection() as conn:
-        await ledger.park(
+        await parkings.park(
             conn, tenant=at_work.tenant, ticket_id="T-1", trigger_id="e", error="bad pack"
         )
         row = effects.EffectRow(key, at_work.tenant, "T-1", "notify", {}, datetime.now(UTC))
