@@ -206,6 +206,7 @@ async def test_two_relays_and_many_causes_give_each_ticket_one_owner_and_nobody_
             return owners if len(owners) == 16 else None
 
         first = await eventually(full)
+        assert first is not None
         await asyncio.gather(*(desk.do(one, EventKind.RESOLVE) for one in sorted(first)[:8]))
         await eventually(full)
         await desk.worked_off()
