@@ -193,6 +193,7 @@ class TicketRow:
     """The projection of a ticket that lists and lanes read, with its state snapshot as JSON.
 
     `waits_since`: it is active without an owner; while it waits, the first instant stays.
+    `passed_by`: it was offered, and its rules did not look for an owner.
     """
 
     tenant: str
@@ -223,6 +224,7 @@ class TicketRow:
     halted: str = ""
     skills: tuple[str, ...] = ()
     waits_since: datetime | None = None
+    passed_by: bool = False
 
 
 _TICKET = """
@@ -230,13 +232,13 @@ insert into tickets (tenant, ticket_id, run_id, channel, priority, status, team,
                      opening_ref, follow_up_of, created_at, changed_at, resolved_at, closed_at,
                      active, breached, breached_held, escalation_due, sla_state, next_due_at,
                      next_deadline, next_deadline_is, decision_seq, pack_version, state, halted,
-                     skills, waits_since)
+                     skills, waits_since, passed_by)
 values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(status)s, %(team)s,
         %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
         %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
         %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
         %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s, %(halted)s,
-        %(skills)s, %(waits_since)s)
+        %(skills)s, %(waits_since)s, %(passed_by)s)
 on conflict (tenant, ticket_id) do update
    set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
        team = excluded.team, changed_at = excluded.changed_at,
@@ -247,7 +249,7 @@ on conflict (tenant, ticket_id) do update
        next_deadline = excluded.next_deadline, next_deadline_is = excluded.next_deadline_is,
        decision_seq = excluded.decision_seq,
        pack_version = excluded.pack_version, state = excluded.state, halted = excluded.halted,
-       skills = excluded.skills,
+       skills = excluded.skills, passed_by = excluded.passed_by,
        waits_since = case when excluded.waits_since is not null
                           then coalesce(tickets.waits_since, excluded.waits_since) end
 """

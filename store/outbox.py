@@ -81,7 +81,7 @@ select tenant, 'hand_out',
  where tenant = %(tenant)s and agent_id = %(agent_id)s
    and presence = 'online' and role = 'agent' and load_units < capacity_units
    and exists (select from tickets as t
-                where t.tenant = a.tenant and t.waits_since is not null
+                where t.tenant = a.tenant and t.waits_since is not null and not t.passed_by
                   and t.ticket_id <> %(ticket_id)s)
 returning pg_notify('outbox', '')
 """

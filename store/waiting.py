@@ -25,7 +25,7 @@ class Place(NamedTuple):
 _TICKETS = """
 select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at
   from tickets as t
- where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = ''
+ where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
    and t.ticket_id <> all(%(without)s::text[])
    and (%(after_id)s::text is null
         or (coalesce(t.next_due_at, 'infinity'), t.created_at, t.ticket_id)
@@ -46,8 +46,8 @@ async def tickets(
 ) -> tuple[WaitingTicket, ...]:
     """Return at most `PAGE` tickets that somebody who is there could take, in their order.
 
-    Those on which automation is halted, and those `without`, are left out. Served by the partial
-    indexes tickets_waiting and agents_online.
+    Left out are those on which automation is halted, those that were passed by, and `without`.
+    Served by the partial indexes tickets_waiting and agents_online.
     """
     async with conn.cursor(row_factory=class_row(WaitingTicket)) as cursor:
         await cursor.execute(

@@ -10,12 +10,14 @@ from decimal import Decimal
 
 from support.model import Actor, ActorKind, Channel, EventKind, TicketEvent, TicketStatus
 from support.ticket import CHAT_UNITS, UNITS, TicketState
+from support.work import ActionRecord
 
 MOST_OFFERS = 50
 """Tickets that are offered for one wake-up; what is left is offered by the next."""
 OFFER_PREFIX = "offer."
 RELAY = "relay"
 _RELAY = Actor(ActorKind.SYSTEM, RELAY)
+_ASSIGN = str(EventKind.ASSIGN)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -124,6 +126,15 @@ def offer(event_id: str, at: datetime) -> TicketEvent:
         actor=_RELAY,
         source=RELAY,
     )
+
+
+def passed_by(trigger: object, actions: Iterable[ActionRecord]) -> bool:
+    """Whether rules did not look for an owner when the ticket was offered.
+
+    Such a ticket is not offered again before its next decision: nothing would come of it.
+    """
+    offered = isinstance(trigger, TicketEvent) and trigger.kind is EventKind.OFFER
+    return offered and not any(action.kind == _ASSIGN for action in actions)
 
 
 def frees(before: str, units_before: Decimal, after: TicketState) -> bool:

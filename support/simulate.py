@@ -20,6 +20,7 @@ from support.handing_out import (
     chosen,
     frees,
     offer,
+    passed_by,
     waiting_ticket,
 )
 from support.model import TicketEvent, TicketStatus, workflow_id
@@ -256,21 +257,23 @@ class Simulation:
             raise
         self._settle(before, decision.state, taken)
         self._tally.now(decision.state, decision.standing)
-        self._queue(before, decision, now)
+        self._queue(before, decision, now, passed=passed_by(trigger, decision.actions))
         due = _waited_for(decision)
         self._tickets[ticket_id] = _Ticket(decision.state, seq, decision.state.units, due)
         if due is not None and (before is None or before.due != due or trigger == due):
             heappush(self._agenda, (due.at, ticket_id, due.key))
         return decision
 
-    def _queue(self, before: _Ticket | None, decision: Decision, now: datetime) -> None:
+    def _queue(
+        self, before: _Ticket | None, decision: Decision, now: datetime, *, passed: bool
+    ) -> None:
         """Keep what waits for an owner, and that there is room for it since `now`."""
         state = decision.state
         waiting = waiting_ticket(state, decision.standing.next_due_at)
         freed = before is not None and frees(before.state.owner, before.units, state)
         if freed and any(ticket_id != state.ticket_id for ticket_id in self._waiting):
             self._freed = (now, state.ticket_id)
-        if waiting is None:
+        if waiting is None or passed:
             self._waiting.pop(state.ticket_id, None)
         else:
             self._waiting[state.ticket_id] = waiting

@@ -13,10 +13,12 @@ create table outbox (
 create index outbox_due on outbox (due_at, id) where delivered_at is null;
 create index outbox_delivered on outbox (delivered_at) where delivered_at is not null;
 
--- Since when a ticket has been active without an owner, and what its owner has to know.
+-- Since when a ticket has been active without an owner, and what its owner has to know. Passed by:
+-- its rules did not even look for an owner when it was offered; until its next decision.
 alter table tickets
     add column waits_since timestamptz,
-    add column skills text[] not null default '{}';
+    add column skills text[] not null default '{}',
+    add column passed_by boolean not null default false;
 
 update tickets as t
    set skills = array(select jsonb_array_elements_text(t.state -> 'skills'))

@@ -110,3 +110,19 @@ async def test_a_ticket_that_begins_to_wait_is_looked_at_again_and_only_then(ben
     assert await causes(bench) == []
     await bench.decide(doing("T-1", 4, kind=EventKind.REOPEN))
     assert [row["seq"] for row in await causes(bench)] == [4]
+
+
+async def test_a_ticket_whose_rules_want_no_owner_for_it_is_passed_by_until_its_next_decision(
+    bench: Bench,
+) -> None:
+    async def passed_by() -> bool:
+        return bool((await bench.row("select passed_by from tickets"))["passed_by"])
+
+    await bench.decide(created("T-1"))
+    found = [await passed_by()]
+    for seq, kind in enumerate((EventKind.OFFER, EventKind.NOTE), start=2):
+        await bench.decide(doing("T-1", seq, kind=kind))
+        found.append(await passed_by())
+    bench.own.actions = [RuleAction("give", "assign", {})]
+    await bench.decide(doing("T-1", 4, kind=EventKind.OFFER))
+    assert [*found, await passed_by()] == [False, True, False, False]

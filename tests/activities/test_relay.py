@@ -103,6 +103,7 @@ async def test_only_what_somebody_can_take_and_nobody_holds_up_is_woken(hub: Hub
     await hub.waiting("T-halted", halted="a loop")
     await hub.waiting("T-of-other-tenant", tenant="other")
     await hub.waiting("T-owned", waits_since=None)
+    await hub.waiting("T-passed-by", passed_by=True)
     await hub.waiting("T-fits", 2 * HOUR, team="audio")
     await hub.agent("kim", 3, team="audio", skills=("tv",))
     await hub.agent("lea", 12, role="lead", team="video", skills=("hifi",))

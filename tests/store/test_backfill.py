@@ -19,7 +19,9 @@ async def before(conn: Connection) -> Connection:
     await add_ticket(conn, "T-owned", owner="kim", state='{"skills": ["hifi"]}')
     await add_ticket(conn, "T-over", status="resolved")
     await conn.execute("drop table outbox")
-    await conn.execute("alter table tickets drop column waits_since, drop column skills")
+    await conn.execute(
+        "alter table tickets drop column waits_since, drop column skills, drop column passed_by"
+    )
     return conn
 
 
