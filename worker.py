@@ -17,6 +17,7 @@ import logs
 from activities.decide import DecideActivities, Rulebook
 from activities.engines import Engines
 from activities.outside import OutsideActivities, ways_out
+from activities.relay import Relay
 from activities.tidying import keep_tidy
 from rules.engine import Engine
 from rules.load import load_pack
@@ -90,6 +91,7 @@ async def run(settings: Settings) -> None:
         open_pool(url.get_secret_value(), max_size=settings.db_pool_max) as pool,
         ticket_worker(client, pool, settings) as worker,
         worker,
+        _beside(Relay(pool, url.get_secret_value(), client).run()),
     ):
         logs.get(__name__).info("worker is running", task_queue=settings.task_queue)
         await stop.wait()

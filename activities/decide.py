@@ -15,7 +15,7 @@ from activities.published import Published
 from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
-from store import breaches, effects, ledger, messages, policy_books
+from store import breaches, effects, ledger, messages, parkings, policy_books
 from store.pool import Connection, Pool, transaction
 from support.corrections import CorrectionKind
 from support.deadlines import named, upcoming
@@ -121,6 +121,7 @@ class DecideActivities:
         texts = await self._texts(conn, asked, decision, attempt.macros)
         await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
         await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
+        await surroundings.hand_out(found.claim, state, decision.state, asked.decision_seq)
         _log.info(
             "decided",
             tenant=asked.tenant,
@@ -245,7 +246,7 @@ class DecideActivities:
         await ledger.write_ticket(conn, row)
         if found.parked:
             trigger_id = records.trigger_id(asked)
-            await ledger.unpark(
+            await parkings.unpark(
                 conn, tenant=asked.tenant, ticket_id=asked.ticket_id, trigger_id=trigger_id
             )
         for undone in decision.corrections:
@@ -297,7 +298,7 @@ class DecideActivities:
     async def park(self, parking: Parking) -> None:
         """Show what is parked, with what failed, where an operator looks."""
         async with self._pool.connection() as conn:
-            await ledger.park(
+            await parkings.park(
                 conn,
                 tenant=parking.tenant,
                 ticket_id=parking.ticket_id,

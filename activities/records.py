@@ -26,6 +26,7 @@ from support.corrections import Correction
 from support.deadlines import Due
 from support.decision import Decision
 from support.errors import EventIdReusedError, FlowHubError
+from support.handing_out import passed_by
 from support.model import TicketEvent, said
 from support.needs import RuleTrace
 from support.proof import stretch_form
@@ -357,6 +358,9 @@ def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref:
         pack_version=decision.pack_version,
         halted=state.halted.reason if state.halted is not None else "",
         state=kept.state,
+        skills=state.skills,
+        waits_since=decision.at if state.active and not state.owner else None,
+        passed_by=passed_by(asked.event, decision.actions),
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from store import customers, lanes, roster
+from store import customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection
+from support.handing_out import frees, waits
 from support.lanes import read_lanes
 from support.needs import (
     Answer,
@@ -25,6 +26,11 @@ from support.needs import (
 from support.ticket import TicketState
 
 T = TypeVar("T")
+CROSSED = timedelta(seconds=2)
+"""When a ticket that found nobody is looked at again, should somebody have had room meanwhile.
+
+Who frees capacity in a transaction that overlaps with its own sees no waiting ticket there.
+"""
 
 
 class Evaluator(Protocol):
@@ -128,3 +134,27 @@ class Surroundings:
             )
         elif before is not None:
             await roster.drop_claim(self.conn, tenant=self.tenant, ticket_id=self.ticket_id)
+
+    async def hand_out(
+        self, before: Claim | None, was: TicketState | None, state: TicketState, seq: int
+    ) -> None:
+        """Wake up whoever waits for the capacity that the decision freed, after it is settled.
+
+        `was` is the ticket before the decision. One that begins to wait, or may be handed out
+        again, is looked at once more.
+        """
+        if before is not None:
+            if frees(before.agent_id, before.units, state):
+                await outbox.capacity_freed(
+                    self.conn,
+                    tenant=self.tenant,
+                    agent_id=before.agent_id,
+                    ticket_id=self.ticket_id,
+                    seq=seq,
+                )
+            return
+        if not waits(was) and waits(state):
+            about = {"team": state.team, "began": self.ticket_id, "seq": seq}
+            await outbox.add(
+                self.conn, tenant=self.tenant, kind=outbox.HAND_OUT, about=about, after=CROSSED
+            )

@@ -14,7 +14,7 @@ from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
 from logs import get
 from store import roster, views
-from store.pool import Pool
+from store.pool import Pool, transaction
 from support.errors import FlowHubError, InputError
 from support.model import (
     DEMO_TENANT,
@@ -72,7 +72,7 @@ class Feed:
             await self._something()
 
     async def _seed(self) -> None:
-        async with self.pool.connection() as conn:
+        async with transaction(self.pool) as conn:
             known = {agent.agent_id for agent in await roster.listed(conn, tenant=DEMO_TENANT)}
             people = [(name, team, Role.AGENT) for name, team in _AGENTS]
             people += [(name, "", role) for name, role in _LEADERS]
@@ -123,7 +123,7 @@ class Feed:
     async def _presence(self) -> None:
         agent_id, _ = self.chance.choice(_AGENTS[::2])  # one of each team, the other stays
         presence = self.chance.choice((Presence.ONLINE, Presence.ONLINE, Presence.AWAY))
-        async with self.pool.connection() as conn:
+        async with transaction(self.pool) as conn:
             await roster.set_presence(
                 conn, tenant=DEMO_TENANT, agent_id=agent_id, presence=presence
             )

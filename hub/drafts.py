@@ -32,7 +32,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 LOCALE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}"
 
 _SPOKEN = frozenset({EventKind.CUSTOMER_MESSAGE, EventKind.REPLY, EventKind.NOTE})
-NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED})
+NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED, EventKind.OFFER})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
+from store import outbox
 from store.pool import Connection
 
 
@@ -35,10 +36,16 @@ async def stopped(conn: Connection, *, tenant: str) -> bool:
 
 
 async def move(conn: Connection, *, tenant: str, stopped: bool, by: str, reason: str) -> None:
-    """Stop automation, or let it run again; it counts from the next decision and effect on."""
+    """Stop automation, or let it run again; it counts from the next decision and effect on.
+
+    In one transaction with the wake-up of what has waited meanwhile.
+    """
     await conn.execute(
         "insert into automation (tenant, stopped, reason, changed_by) values (%s, %s, %s, %s)"
         " on conflict (tenant) do update set stopped = excluded.stopped,"
         "    reason = excluded.reason, changed_by = excluded.changed_by, changed_at = now()",
         (tenant, stopped, reason, by),
     )
+    if not stopped:
+        about = {"automation": "runs"}
+        await outbox.add(conn, tenant=tenant, kind=outbox.HAND_OUT, about=about)

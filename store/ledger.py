@@ -195,7 +195,11 @@ values (%(workflow_id)s, %(decision_seq)s, %(tenant)s, %(ticket_id)s, %(run_id)s
 
 @dataclass(frozen=True, slots=True)
 class TicketRow:
-    """The projection of a ticket that lists and lanes read, with its state snapshot as JSON."""
+    """The projection of a ticket that lists and lanes read, with its state snapshot as JSON.
+
+    `waits_since`: it is active without an owner; while it waits, the first instant stays.
+    `passed_by`: it was offered, and its rules did not look for an owner.
+    """
 
     tenant: str
     ticket_id: str
@@ -223,18 +227,23 @@ class TicketRow:
     pack_version: str
     state: str
     halted: str = ""
+    skills: tuple[str, ...] = ()
+    waits_since: datetime | None = None
+    passed_by: bool = False
 
 
 _TICKET = """
 insert into tickets (tenant, ticket_id, run_id, channel, priority, status, team, customer_id,
                      opening_ref, follow_up_of, created_at, changed_at, resolved_at, closed_at,
                      active, breached, breached_held, escalation_due, sla_state, next_due_at,
-                     next_deadline, next_deadline_is, decision_seq, pack_version, state, halted)
+                     next_deadline, next_deadline_is, decision_seq, pack_version, state, halted,
+                     skills, waits_since, passed_by)
 values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(status)s, %(team)s,
         %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
         %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
         %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
-        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s, %(halted)s)
+        %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s, %(halted)s,
+        %(skills)s, %(waits_since)s, %(passed_by)s)
 on conflict (tenant, ticket_id) do update
    set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
        team = excluded.team, changed_at = excluded.changed_at,
@@ -244,7 +253,10 @@ on conflict (tenant, ticket_id) do update
        sla_state = excluded.sla_state, next_due_at = excluded.next_due_at,
        next_deadline = excluded.next_deadline, next_deadline_is = excluded.next_deadline_is,
        decision_seq = excluded.decision_seq,
-       pack_version = excluded.pack_version, state = excluded.state, halted = excluded.halted
+       pack_version = excluded.pack_version, state = excluded.state, halted = excluded.halted,
+       skills = excluded.skills, passed_by = excluded.passed_by,
+       waits_since = case when excluded.waits_since is not null
+                          then coalesce(tickets.waits_since, excluded.waits_since) end
 """
 
 
@@ -269,47 +281,7 @@ async def write_decision(conn: Connection, row: DecisionRow) -> None:
 
 async def write_ticket(conn: Connection, row: TicketRow) -> None:
     """Add or replace the projection and snapshot of a ticket."""
-    await conn.execute(_TICKET, _params(row))
-
-
-_PARK = """
-insert into parkings (tenant, ticket_id, trigger_id, error) values (%s, %s, %s, %s)
-on conflict (tenant, ticket_id, trigger_id) do update set error = excluded.error
-"""
-_UNPARK = "delete from parkings where tenant = %s and ticket_id = %s and trigger_id = %s"
-
-
-async def park(
-    conn: Connection, *, tenant: str, ticket_id: str, trigger_id: str, error: str
-) -> None:
-    """Record that a trigger cannot be decided, and why."""
-    await conn.execute(_PARK, (tenant, ticket_id, trigger_id, error))
-
-
-async def unpark(conn: Connection, *, tenant: str, ticket_id: str, trigger_id: str) -> None:
-    """Forget a parked trigger, now that it is decided."""
-    await conn.execute(_UNPARK, (tenant, ticket_id, trigger_id))
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A trigger that waits for a person."""
-
-    ticket_id: str
-    trigger_id: str
-    error: str
-    parked_at: datetime
-
-
-async def parked(conn: Connection, *, tenant: str, limit: int = 500) -> tuple[Parked, ...]:
-    """Return what cannot be decided, longest first."""
-    async with conn.cursor(row_factory=class_row(Parked)) as cursor:
-        await cursor.execute(
-            "select ticket_id, trigger_id, error, parked_at from parkings where tenant = %s"
-            " order by parked_at limit %s",
-            (tenant, limit),
-        )
-        return tuple(await cursor.fetchall())
+    await conn.execute(_TICKET, {**_params(row), "skills": list(row.skills)})
 
 
 @dataclass(frozen=True, slots=True)

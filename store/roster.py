@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from psycopg.rows import class_row
 
+from store import outbox
 from store.pool import Connection
 from support.model import Presence
 from support.routing import Candidate, Role
@@ -165,7 +166,10 @@ on conflict (tenant, agent_id) do update
 
 
 async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
-    """Add an agent, or change all but the presence and load of one who is there."""
+    """Add an agent, or change all but the presence and load of one who is there.
+
+    In one transaction with the wake-up of what the agent can take now.
+    """
     await conn.execute(
         _ADD,
         {
@@ -180,16 +184,22 @@ async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
             "capacity_units": agent.capacity_units,
         },
     )
+    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent.agent_id)
 
 
 async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence: Presence) -> bool:
-    """Set who is there; return False for an unknown agent."""
+    """Set who is there; return False for an unknown agent.
+
+    In one transaction with the wake-up of what the agent can take now.
+    """
     cursor = await conn.execute(
         "update agents set presence = %s, presence_since = now()"
-        " where tenant = %s and agent_id = %s",
+        " where tenant = %s and agent_id = %s returning agent_id",
         (str(presence), tenant, agent_id),
     )
-    return cursor.rowcount == 1
+    known = await cursor.fetchone() is not None
+    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent_id)
+    return known
 
 
 async def listed(conn: Connection, *, tenant: str) -> tuple[Agent, ...]:

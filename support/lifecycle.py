@@ -389,4 +389,5 @@ _STEPS: Mapping[
     EventKind.REPLY_FAILED: _reply_failed,
     EventKind.USE_POLICIES: _note,
     EventKind.TAG: _tag,
+    EventKind.OFFER: _note,
 }

@@ -97,6 +97,7 @@ class EventKind(StrEnum):
     REPLY_FAILED = "reply_failed"
     USE_POLICIES = "use_policies"
     TAG = "tag"
+    OFFER = "offer"
 
 
 class WaitingOn(StrEnum):

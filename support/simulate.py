@@ -2,6 +2,7 @@
 
 Needs are answered as the transaction of `decide` answers them from PostgreSQL: at most 50
 candidates, least loaded first; a claim takes capacity; loads are settled with the decision.
+What capacity a decision frees is handed out at its instant, before anything else happens.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -12,6 +13,16 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 from support.decision import Deadline, Decision, Request, decide
+from support.handing_out import (
+    OFFER_PREFIX,
+    Room,
+    WaitingTicket,
+    chosen,
+    frees,
+    offer,
+    passed_by,
+    waiting_ticket,
+)
 from support.model import TicketEvent, TicketStatus, workflow_id
 from support.needs import (
     Answer,
@@ -58,6 +69,14 @@ class _Ticket:
     seq: int
     units: Decimal
     due: Deadline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A decision that came by itself; `event` is None where a deadline was its trigger."""
+
+    event: TicketEvent | None
+    decision: Decision
 
 
 class Team:
@@ -115,6 +134,21 @@ class Team:
         load = max(member.load_units + units, Decimal(0))
         self._members[agent_id] = replace(member, load_units=load)
 
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """Who could be given work now."""
+        return tuple(
+            Room(
+                m.agent_id,
+                m.team,
+                tuple(sorted(m.skills)),
+                m.capacity_units - m.load_units,
+                m.capacity_units,
+            )
+            for m in self._members.values()
+            if m.role is Role.AGENT and m.load_units < m.capacity_units
+        )
+
     def kept(self) -> dict[str, Member]:
         """Return how everyone stands, for `put_back`."""
         return dict(self._members)
@@ -130,7 +164,8 @@ class Team:
 class Simulation:
     """One tenant's tickets. Events come in the order of their instants; deadlines by themselves.
 
-    Whoever calls lets deadlines pass before each event: `pass_before(at)`, then `submit`.
+    Whoever calls lets what comes by itself pass before each event: `pass_before(at)`, then
+    `submit`.
     """
 
     def __init__(
@@ -152,6 +187,8 @@ class Simulation:
         self._tally = Tally(team.rostered_units)
         self._tickets: dict[str, _Ticket] = {}
         self._agenda: list[tuple[datetime, str, str]] = []
+        self._waiting: dict[str, WaitingTicket] = {}
+        self._freed: tuple[datetime, str] | None = None
 
     @property
     def states(self) -> Mapping[str, TicketState]:
@@ -170,13 +207,29 @@ class Simulation:
         """
         return self._take(ticket_id, event, event.occurred_at if now is None else now)
 
-    def pass_before(self, at: datetime) -> Iterator[Decision]:
-        """Let every deadline before `at` fall due, by instant and ticket; those at `at` wait."""
+    def pass_before(self, at: datetime) -> Iterator[Passed]:
+        """Let every deadline before `at` fall due, by instant and ticket; those at `at` wait.
+
+        What has room since the last decision is handed out first, and so after each deadline.
+        """
+        yield from self._hand_out()
         while self._agenda and self._agenda[0][0] < at:
             due_at, ticket_id, key = heappop(self._agenda)
             deadline = Deadline(due_at, key)
             if self._tickets[ticket_id].due == deadline:
-                yield self._take(ticket_id, deadline, due_at)
+                yield Passed(None, self._take(ticket_id, deadline, due_at))
+                yield from self._hand_out()
+
+    def _hand_out(self) -> Iterator[Passed]:
+        """Offer waiting tickets in their order, as many as fit into the room that there is."""
+        if self._freed is None:
+            return
+        (at, by), self._freed = self._freed, None
+        waiting = (ticket for ticket in self._waiting.values() if ticket.ticket_id != by)
+        for ticket in chosen(waiting, self._team.rooms):
+            seq = self._tickets[ticket.ticket_id].seq + 1
+            event = offer(f"{OFFER_PREFIX}{at:%Y%m%dT%H%M%S}.{seq}", at)
+            yield Passed(event, self._take(ticket.ticket_id, event, at))
 
     def _take(self, ticket_id: str, trigger: TicketEvent | Deadline, now: datetime) -> Decision:
         before = self._tickets.get(ticket_id)
@@ -204,11 +257,26 @@ class Simulation:
             raise
         self._settle(before, decision.state, taken)
         self._tally.now(decision.state, decision.standing)
+        self._queue(before, decision, now, passed=passed_by(trigger, decision.actions))
         due = _waited_for(decision)
         self._tickets[ticket_id] = _Ticket(decision.state, seq, decision.state.units, due)
         if due is not None and (before is None or before.due != due or trigger == due):
             heappush(self._agenda, (due.at, ticket_id, due.key))
         return decision
+
+    def _queue(
+        self, before: _Ticket | None, decision: Decision, now: datetime, *, passed: bool
+    ) -> None:
+        """Keep what waits for an owner, and that there is room for it since `now`."""
+        state = decision.state
+        waiting = waiting_ticket(state, decision.standing.next_due_at)
+        freed = before is not None and frees(before.state.owner, before.units, state)
+        if freed and any(ticket_id != state.ticket_id for ticket_id in self._waiting):
+            self._freed = (now, state.ticket_id)
+        if waiting is None or passed:
+            self._waiting.pop(state.ticket_id, None)
+        else:
+            self._waiting[state.ticket_id] = waiting
 
     def _drive(
         self,

@@ -22,8 +22,11 @@ _ACTIVE = frozenset(
         EventKind.REPLY_FAILED,
         EventKind.USE_POLICIES,
         EventKind.TAG,
+        EventKind.OFFER,
     }
 )
+_NEVER_ASKED = frozenset({EventKind.REPLY_FAILED, EventKind.OFFER})
+"""What nobody can ask for, so no refusal names it as possible."""
 ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
     TicketStatus.NEW: _ACTIVE,
     TicketStatus.OPEN: _ACTIVE,
@@ -51,7 +54,7 @@ def refuse(
 
     `at` is given of an event in the ticket's past, and `status` is what the ticket was then.
     """
-    never = {EventKind.REPLY_FAILED, *([kind] if why else [])}
+    never = {*_NEVER_ASKED, *([kind] if why else [])}
     allowed = sorted(ALLOWED[status] - never)
     reason = f" ({why})" if why else ""
     said = f"{kind} is not possible while the ticket is {status}{reason}; possible now"

@@ -7,6 +7,7 @@ import typer
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, quoted, say
 from hub.cli.session import operator, run, session, store
 from store import automation, effects
+from store.pool import transaction
 from support.errors import UnknownTicketError
 from support.model import checked_id
 
@@ -71,7 +72,7 @@ def _move(tenant: str, actor: str, reason: str, *, stopped: bool) -> None:
     by = checked_id(operator(actor).id, "agent")
 
     async def work() -> None:
-        async with store() as pool, pool.connection() as conn:
+        async with store() as pool, transaction(pool) as conn:
             await automation.move(conn, tenant=tenant, stopped=stopped, by=by, reason=reason)
 
     run(work)

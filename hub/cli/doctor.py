@@ -18,13 +18,14 @@ from embedded.search_attributes import SEARCH_ATTRIBUTES, registered
 from rules.load import load_pack
 from rules.policies_file import load_policies
 from settings import Settings
-from store import engine_faults, packs, views
+from store import engine_faults, outbox, packs, views
 from store.pool import open_pool
 from support.errors import FlowHubError
 from workflows.connection import connect
 
 FAULTS_WITHIN = timedelta(days=1)
 MOST_COUNTED = 1000
+UNDELIVERED_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ async def examine(settings: Settings) -> tuple[Check, ...]:
     checks.append(await _check("PostgreSQL", lambda: _postgres(endpoints)))
     checks.append(await _check("parked work", lambda: _parked(endpoints)))
     checks.append(await _check("automation", lambda: _halted(endpoints)))
+    checks.append(await _check("outbox", lambda: _outbox(endpoints)))
     checks.append(await _check("published packs", lambda: _published(endpoints)))
     checks.append(await _check("rules engines", lambda: _engines(endpoints)))
     try:
@@ -136,6 +138,19 @@ async def _halted(endpoints: Endpoints) -> str:
         return "halted on no ticket"
     many = "1 ticket" if count == 1 else f"{count} tickets"
     return f"warning: halted on {many}: see `flowhub ticket list --halted` of each tenant"
+
+
+async def _outbox(endpoints: Endpoints) -> str:
+    async with open_pool(endpoints.database_url, max_size=1) as pool, pool.connection() as conn:
+        left = await outbox.overdue(conn, by=UNDELIVERED_AFTER)
+    if left.count and left.oldest_due_at is not None:
+        why = f"; the last error was: {left.last_error}" if left.last_error else ""
+        raise _FailedError(
+            f"hand-outs of waiting tickets not delivered for more than a minute: {left.count}, the "
+            f"first since {left.oldest_due_at:%Y-%m-%d %H:%M:%S} UTC{why}. A worker delivers "
+            "them: start `flowhub worker`, and look into its log for `hand-out failed`"
+        )
+    return "nothing undelivered for more than a minute"
 
 
 async def _published(endpoints: Endpoints) -> str:

@@ -8,7 +8,7 @@ from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import operator, run, session, store
 from hub.cli.tickets import As, TicketId
 from hub.drafts import MAX_SUBJECT, checked_line
-from store import effects, ledger
+from store import effects, ledger, parkings
 from support.errors import InputError, UnknownTicketError
 from support.model import checked_id
 
@@ -26,10 +26,10 @@ def register(app: typer.Typer, ticket_app: typer.Typer) -> None:
 def parked(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
     """List what waits for a person: what cannot be decided, or did not get out."""
 
-    async def work() -> tuple[tuple[ledger.Parked, ...], tuple[effects.EffectRow, ...]]:
+    async def work() -> tuple[tuple[parkings.Parked, ...], tuple[effects.EffectRow, ...]]:
         async with store() as pool, pool.connection() as conn:
             return (
-                await ledger.parked(conn, tenant=tenant),
+                await parkings.parked(conn, tenant=tenant),
                 await effects.stuck(conn, tenant=tenant),
             )
 

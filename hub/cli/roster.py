@@ -9,6 +9,7 @@ from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
 from hub.drafts import MAX_NAME, checked_line
 from store import roster
+from store.pool import transaction
 from support.errors import InputError
 from support.model import Presence, checked_id
 from support.routing import Role
@@ -65,7 +66,7 @@ def add(
     )
 
     async def work() -> None:
-        async with store() as pool, pool.connection() as conn:
+        async with store() as pool, transaction(pool) as conn:
             await roster.add(conn, tenant=checked_id(tenant, "tenant"), agent=agent)
 
     run(work)
@@ -85,7 +86,7 @@ def presence(
     """Say who is there."""
 
     async def work() -> bool:
-        async with store() as pool, pool.connection() as conn:
+        async with store() as pool, transaction(pool) as conn:
             return await roster.set_presence(conn, tenant=tenant, agent_id=agent_id, presence=is_)
 
     if not run(work):

@@ -37,9 +37,9 @@ class SimulatedEngine:
         self._watch = watch
 
     async def pass_before(self, at: datetime, coming: int) -> None:  # noqa: ARG002
-        """Let every deadline before `at` fall due."""
-        for decision in self._simulation.pass_before(at):
-            self._note(None, decision)
+        """Let what comes by itself before `at` come: deadlines, and what is handed out."""
+        for passed in self._simulation.pass_before(at):
+            self._note(passed.event, passed.decision)
         await asyncio.sleep(0)
 
     async def submit(self, happening: Happening) -> Taken:

@@ -11,6 +11,7 @@ from hub.simulation.feed import Entry, FeedWriter, Head
 from store import history, roster
 from store.pool import Connection, Pool, snapshot
 from support.errors import InputError
+from support.model import EventKind
 from support.routing import Role
 from support.simulate import Member
 from support.work import Outside
@@ -58,10 +59,13 @@ async def from_store(
 
 
 async def _entries(conn: Connection, period: Period) -> AsyncIterator[Entry]:
+    """Yield what happened but for offers: a simulation hands out by itself."""
     async for happened in history.events(
         conn, tenant=period.tenant, since=period.since, until=period.until
     ):
-        yield Entry(happened.taken_at, happened.ticket_id, event_from_json(happened.event))
+        event = event_from_json(happened.event)
+        if event.kind is not EventKind.OFFER:
+            yield Entry(happened.taken_at, happened.ticket_id, event)
 
 
 def _members(agents: Iterable[roster.Agent]) -> Iterable[Member]:

@@ -103,8 +103,8 @@ class _Run:
         simulation, recorder = self._simulation, self._recorder
         told_s = time.monotonic()
         for number, entry in enumerate(read_entries(feed), start=1):
-            for decision in simulation.pass_before(entry.now):
-                recorder.note(None, decision, decision.at)
+            for passed in simulation.pass_before(entry.now):
+                recorder.note(passed.event, passed.decision, passed.decision.at)
             try:
                 decision = simulation.submit(entry.ticket_id, entry.event, entry.now)
             except InputError as error:

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
-from store import effects, engine_faults, ledger, publishing
+from store import effects, engine_faults, outbox, parkings, publishing
 from store.pool import transaction
 from support.errors import FlowHubError, InputError, RuntimeUnavailableError
 from support.needs import RuleAction
@@ -114,7 +114,7 @@ async def test_what_waits_for_a_person_is_listed(at_work: RunningDesk) -> None:
     await answer("ticket", "create", "No sound", "--id", "T-1")
     key = "ticket/x/T-1/1/0"
     async with at_work.pool.connection() as conn:
-        await ledger.park(
+        await parkings.park(
             conn, tenant=at_work.tenant, ticket_id="T-1", trigger_id="e", error="bad pack"
         )
         row = effects.EffectRow(key, at_work.tenant, "T-1", "notify", {}, datetime.now(UTC))
@@ -184,6 +184,26 @@ async def test_doctor_names_a_parked_delivery(at_work: RunningDesk) -> None:
     assert doctor.exit_code == 1
     assert "nothing parked" not in doctor.stdout
     assert "parked deliveries: 1," in doctor.stdout
+
+
+async def test_doctor_names_what_no_relay_delivers(at_work: RunningDesk) -> None:
+    async def found() -> dict[str, object]:
+        checks = json.loads((await flowhub("doctor", "--json")).stdout)["checks"]
+        return next(check for check in checks if check["name"] == "outbox")
+
+    async with at_work.pool.connection() as conn:
+        await conn.execute("delete from outbox")
+        await outbox.add(conn, tenant=TENANT, kind=outbox.HAND_OUT, about={})
+    assert (await found())["ok"]
+    async with at_work.pool.connection() as conn:
+        await conn.execute(
+            "update outbox set created_at = now() - interval '5 minutes',"
+            " due_at = now() - interval '5 minutes', last_error = 'RPCError: UNAVAILABLE'"
+        )
+    check = await found()
+    assert not check["ok"]
+    assert "more than a minute: 1, " in str(check["found"])
+    assert "UNAVAILABLE" in str(check["found"])
 
 
 async def test_doctor_names_a_parked_pack_and_faults_of_engines(at_work: RunningDesk) -> None:

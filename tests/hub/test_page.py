@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from hub.pictures import chromium, pictures_of, take
 from hub.web.pages import DECISIONS
-from store import ledger
+from store import ledger, parkings
 from store.pool import Pool
 from tests.store.seeding import START, add_agent, add_history, add_ticket, decision_row
 
@@ -137,7 +137,7 @@ async def test_text_of_a_customer_stays_text(page: Page, url: str, pool: Pool) -
     async with pool.connection() as conn:
         await add_ticket(conn, "T-1", subject=ATTACK)
         await add_history(conn, "T-1")
-        await ledger.park(conn, tenant="global", ticket_id="T-1", trigger_id="e", error=ATTACK)
+        await parkings.park(conn, tenant="global", ticket_id="T-1", trigger_id="e", error=ATTACK)
 
     await page.goto(url)
     await expect(page.locator('[data-ticket="T-1"] .subject')).to_have_text(ATTACK)

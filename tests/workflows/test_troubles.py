@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.messages import EventResult
 from embedded.temporal_server import RunningTemporal
 from hub.drafts import Command, NewTicket, Origin
-from store import automation, chronicle, effects, ledger, messages, views
+from store import automation, chronicle, effects, ledger, messages, parkings, views
 from support.errors import (
     EventIdReusedError,
     InputError,
@@ -85,7 +85,7 @@ async def test_a_ticket_whose_creation_cannot_be_decided_is_not_lost(desk: Runni
     with pytest.raises(RuntimeUnavailableError):
         await create(desk)
     async with desk.pool.connection() as conn:
-        parked = await ledger.parked(conn, tenant=desk.tenant)
+        parked = await parkings.parked(conn, tenant=desk.tenant)
     assert [(p.ticket_id, p.trigger_id) for p in parked] == [("T-1", "e-0")]
     desk.rules.failure = None
     assert await desk.gateway.retry(desk.tenant, "T-1") == ("e-0",)
@@ -97,7 +97,7 @@ async def test_a_ticket_whose_creation_cannot_be_decided_is_not_lost(desk: Runni
 
     await eventually(there)
     async with desk.pool.connection() as conn:
-        assert not await ledger.parked(conn, tenant=desk.tenant)
+        assert not await parkings.parked(conn, tenant=desk.tenant)
 
 
 async def test_a_close_does_not_throw_away_what_is_parked(desk: RunningDesk) -> None:

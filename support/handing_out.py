@@ -1,0 +1,144 @@
+"""What is handed out when somebody has room: which waiting tickets, in which order.
+
+It chooses to whom it makes sense to offer; who gets a ticket is decided for each by its rules.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from support.model import Actor, ActorKind, Channel, EventKind, TicketEvent, TicketStatus
+from support.ticket import CHAT_UNITS, UNITS, TicketState
+from support.work import ActionRecord
+
+MOST_OFFERS = 50
+"""Tickets that are offered for one wake-up; what is left is offered by the next."""
+OFFER_PREFIX = "offer."
+RELAY = "relay"
+_RELAY = Actor(ActorKind.SYSTEM, RELAY)
+_ASSIGN = str(EventKind.ASSIGN)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTicket:
+    """An active ticket without an owner. `next_due_at`: its earliest running clock is due."""
+
+    ticket_id: str
+    channel: str
+    status: str
+    team: str
+    skills: Sequence[str]
+    next_due_at: datetime | None
+    created_at: datetime
+
+    @property
+    def place(self) -> tuple[datetime, datetime, str]:
+        """Sort key of the queue: overdue first, then by due, then by age; the order is total."""
+        return (self.next_due_at or _NEVER, self.created_at, self.ticket_id)
+
+    @property
+    def claims(self) -> Decimal:
+        """Capacity units that an agent needs to have free to be given it."""
+        return CHAT_UNITS if self.channel == Channel.CHAT else UNITS[TicketStatus.OPEN]
+
+    @property
+    def keeps(self) -> Decimal:
+        """Capacity units that it takes once it is assigned: a new ticket opens then."""
+        if self.status in (TicketStatus.NEW, TicketStatus.OPEN):
+            return self.claims
+        return UNITS[TicketStatus(self.status)]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """An agent who can be given work now, and the capacity units that are free."""
+
+    agent_id: str
+    team: str
+    skills: Sequence[str]
+    units: Decimal
+    capacity_units: Decimal
+
+    def fits(self, ticket: WaitingTicket) -> bool:
+        """Whether team, skills and room allow the ticket."""
+        return (
+            self.units >= ticket.claims
+            and ticket.team in ("", self.team)
+            and set(self.skills).issuperset(ticket.skills)
+        )
+
+
+def waits(state: TicketState | None) -> bool:
+    """Whether the ticket is active without an owner, and automation may find it one."""
+    return state is not None and state.active and not state.owner and state.halted is None
+
+
+def waiting_ticket(state: TicketState, next_due_at: datetime | None) -> WaitingTicket | None:
+    """Return the ticket as it waits for an owner, or None where it does not, or is halted."""
+    if not waits(state):
+        return None
+    return WaitingTicket(
+        ticket_id=state.ticket_id,
+        channel=str(state.channel),
+        status=str(state.status),
+        team=state.team,
+        skills=state.skills,
+        next_due_at=next_due_at,
+        created_at=state.created_at,
+    )
+
+
+def chosen(
+    waiting: Iterable[WaitingTicket], rooms: Iterable[Room], most: int = MOST_OFFERS
+) -> tuple[WaitingTicket, ...]:
+    """Return what is offered, first things first: as many as fit into the room, at most `most`.
+
+    A ticket that fits nobody holds up none behind it. Each takes the room of the agent who would
+    be the least loaded with it, as rules by default choose.
+    """
+    free = {room.agent_id: room for room in rooms}
+    offered: list[WaitingTicket] = []
+    for ticket in sorted(waiting, key=lambda one: one.place):
+        if len(offered) == most:
+            break
+        fitting = [room for room in free.values() if room.fits(ticket)]
+        if not fitting:
+            continue
+        taker = min(fitting, key=lambda room: (_load_with(room, ticket), room.agent_id))
+        free[taker.agent_id] = replace(taker, units=taker.units - ticket.keeps)
+        offered.append(ticket)
+    return tuple(offered)
+
+
+def _load_with(room: Room, ticket: WaitingTicket) -> Decimal:
+    return (room.capacity_units - room.units + ticket.claims) / room.capacity_units
+
+
+def offer(event_id: str, at: datetime) -> TicketEvent:
+    """Return the event that asks a waiting ticket to find an owner now."""
+    return TicketEvent(
+        event_id=event_id,
+        kind=EventKind.OFFER,
+        occurred_at=at,
+        received_at=at,
+        actor=_RELAY,
+        source=RELAY,
+    )
+
+
+def passed_by(trigger: object, actions: Iterable[ActionRecord]) -> bool:
+    """Whether rules did not look for an owner when the ticket was offered.
+
+    Such a ticket is not offered again before its next decision: nothing would come of it.
+    """
+    offered = isinstance(trigger, TicketEvent) and trigger.kind is EventKind.OFFER
+    return offered and not any(action.kind == _ASSIGN for action in actions)
+
+
+def frees(before: str, units_before: Decimal, after: TicketState) -> bool:
+    """Whether the owner before a decision carries less of the ticket after it."""
+    if not before:
+        return False
+    return after.owner != before or after.units < units_before

@@ -1,0 +1,203 @@
+"""The outbox: with its cause or not at all, to one relay at a time, and never lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from store import ledger, outbox, roster
+from store.outbox import HAND_OUT, OutboxRow
+from store.pool import Connection, Pool, open_pool, transaction
+from support.model import Presence
+from tests.store.seeding import START, add_agent, add_ticket, ticket_row
+
+TENANT = "global"
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(database_url) as opened:
+        yield opened
+
+
+async def add(conn: Connection, number: int = 1, after: timedelta = timedelta(0)) -> None:
+    await outbox.add(conn, tenant=TENANT, kind=HAND_OUT, about={"n": number}, after=after)
+
+
+async def numbers(conn: Connection, limit: int = 100) -> list[int]:
+    return [row.about["n"] for row in await outbox.take(conn, limit)]
+
+
+async def waiting_rows(pool: Pool) -> tuple[OutboxRow, ...]:
+    async with pool.connection() as conn, conn.transaction():
+        return await outbox.take(conn, 100)
+
+
+async def test_two_takers_never_get_the_same_row(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        for number in range(4):
+            await add(conn, number)
+    async with (
+        pool.connection() as one,
+        pool.connection() as two,
+        one.transaction(),
+        two.transaction(),
+    ):
+        assert await numbers(one, 2) == [0, 1]
+        assert await numbers(two, 100) == [2, 3]
+
+
+async def test_what_was_taken_and_not_delivered_is_there_again(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await add(conn)
+
+    async def take_and_die() -> None:
+        async with pool.connection() as conn, conn.transaction():
+            assert await numbers(conn) == [1]
+            raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await take_and_die()
+    (again,) = await waiting_rows(pool)
+    async with pool.connection() as conn:
+        await outbox.delivered(conn, [again.id])
+    assert await waiting_rows(pool) == ()
+
+
+async def test_a_cause_that_is_rolled_back_leaves_nothing(pool: Pool) -> None:
+    async def cause_and_die() -> None:
+        async with transaction(pool) as conn:
+            await roster.add(conn, tenant=TENANT, agent=roster.Agent("kim", presence="online"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await cause_and_die()
+    assert await waiting_rows(pool) == ()
+
+
+async def test_a_commit_notifies_who_listens(pool: Pool, database_url: str) -> None:
+    listening = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+    async with listening:
+        await listening.execute("listen outbox")
+
+        async def told() -> str:
+            async for notify in listening.notifies(timeout=20, stop_after=1):
+                return notify.channel
+            return ""
+
+        hearing = asyncio.create_task(told())
+        async with transaction(pool) as conn:
+            await add(conn)
+            await numbers(conn)
+            assert not hearing.done()
+        assert await hearing == outbox.CHANNEL
+
+
+async def test_a_row_is_taken_when_it_is_due_and_not_before(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await add(conn, after=timedelta(hours=1))
+        assert await numbers(conn) == []
+        left_s = await outbox.next_due_s(conn)
+        assert left_s is not None
+        assert 3500 < left_s <= 3600
+        await conn.execute("update outbox set due_at = now() - interval '1 second'")
+        assert (await outbox.next_due_s(conn) or 0) < 0
+        assert await numbers(conn) == [1]
+
+
+async def test_what_failed_comes_later_each_time_and_says_why(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await add(conn)
+        (row,) = await waiting_rows(pool)
+        waits = []
+        for _ in range(9):
+            await outbox.failed(conn, [row.id], "RPCError: UNAVAILABLE")
+            waits.append(round(await outbox.next_due_s(conn) or 0))
+        assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+        await conn.execute("update outbox set created_at = now() - interval '2 minutes'")
+        found = await outbox.overdue(conn, by=timedelta(minutes=1))
+        assert (found.count, found.last_error) == (1, "RPCError: UNAVAILABLE")
+
+
+async def test_only_what_was_delivered_long_ago_is_forgotten(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_PRUNED_AT_ONCE", 2)
+    async with pool.connection() as conn:
+        for number in range(7):
+            await add(conn, number)
+        await conn.execute(
+            "update outbox set created_at = now() - interval '30 days',"
+            " delivered_at = case when (about ->> 'n')::int < 5 then now() - interval '8 days'"
+            "                     when (about ->> 'n')::int = 5 then now() end"
+        )
+        await outbox.prune(conn)
+        cursor = await conn.execute("select (about ->> 'n')::int as n from outbox order by 1")
+        assert [row["n"] for row in await cursor.fetchall()] == [5, 6]
+
+
+async def test_who_has_room_is_a_cause_and_who_has_none_is_not(pool: Pool) -> None:
+    async def causes(**agent: Any) -> list[str]:
+        async with pool.connection() as conn:
+            await conn.execute("delete from outbox")
+            await roster.add(conn, tenant=TENANT, agent=roster.Agent(**agent))
+            rows = await outbox.take(conn, 9)
+        return [row.about["agent"] for row in rows]
+
+    assert await causes(agent_id="kim", presence="online") == ["kim"]
+    assert await causes(agent_id="kim", skills=("hifi",)) == ["kim"]
+    assert await causes(agent_id="lou", presence="away") == []
+    assert await causes(agent_id="lea", presence="online", role="lead") == []
+    assert await causes(agent_id="max", presence="online", capacity_units=Decimal(0)) == []
+
+
+async def test_coming_online_is_a_cause_and_going_is_not(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await roster.add(conn, tenant=TENANT, agent=roster.Agent("kim"))
+    for presence, expected in ((Presence.ONLINE, 1), (Presence.AWAY, 1), (Presence.ONLINE, 2)):
+        async with transaction(pool) as conn:
+            assert await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=presence)
+        assert len(await waiting_rows(pool)) == expected
+
+
+async def freed(pool: Pool, ticket_id: str = "T-freed", tenant: str = TENANT) -> int:
+    """Let kim give up capacity of a ticket; return how many wake-ups that was."""
+    async with pool.connection() as conn:
+        await conn.execute("delete from outbox")
+        await outbox.capacity_freed(conn, tenant=tenant, agent_id="kim", ticket_id=ticket_id, seq=4)
+    return len(await waiting_rows(pool))
+
+
+async def test_freed_capacity_is_a_cause_only_where_another_ticket_waits(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await add_agent(conn, "kim")
+        await add_agent(conn, "kim", tenant="other")
+        await add_ticket(conn, "T-owned", owner="kim")
+    assert await freed(pool) == 0
+    async with pool.connection() as conn:
+        await add_ticket(conn, "T-1", waits_since=START)
+    assert await freed(pool) == 1
+    assert await freed(pool, "T-1") == 0
+    assert await freed(pool, tenant="other") == 0
+    async with pool.connection() as conn:
+        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.OFFLINE)
+    assert await freed(pool) == 0
+
+
+async def test_a_ticket_waits_since_the_first_instant_until_it_has_an_owner(pool: Pool) -> None:
+    later = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    since = []
+    for waits_since in (START, later, None, later):
+        async with pool.connection() as conn:
+            await ledger.write_ticket(
+                conn, ticket_row("T-1", skills=("hifi",), waits_since=waits_since)
+            )
+            cursor = await conn.execute("select waits_since, skills from tickets")
+            row = await cursor.fetchone() or {}
+        since.append(row["waits_since"])
+        assert row["skills"] == ["hifi"]
+    assert since == [START, START, None, later]

@@ -1,0 +1,203 @@
+"""What is handed out: in one order, never more than fits, and nobody held up without need."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.handing_out import Room, WaitingTicket, chosen, frees, offer, waiting_ticket
+from support.model import EventKind, Priority, TicketStatus, WaitingOn
+from support.needs import EvaluateRules, RuleVerdict
+from support.simulate import Member, Passed, Simulation, Team
+from tests.support.deciding import BOOK, MONDAY, Desk, action, created, event
+
+HOUR = timedelta(hours=1)
+TEAMS, SKILLS = ("", "audio", "video"), ("hifi", "tv")
+ACTIVE = [status for status in TicketStatus if status.active]
+
+hours = st.integers(-3, 3)
+skills = st.sets(st.sampled_from(SKILLS)).map(sorted).map(tuple)
+
+
+def waiting(ticket_id: str, due: int | None = 1, age: int = 0, **more: Any) -> WaitingTicket:
+    """A ticket that is due in `due` hours and came in `age` hours ago."""
+    ticket = WaitingTicket(
+        ticket_id=ticket_id,
+        channel="web",
+        status="new",
+        team="",
+        skills=(),
+        next_due_at=None if due is None else MONDAY + due * HOUR,
+        created_at=MONDAY - age * HOUR,
+    )
+    return replace(ticket, **more)
+
+
+def room(agent_id: str = "kim", units: int = 3, **more: Any) -> Room:
+    return replace(Room(agent_id, "", (), Decimal(units), Decimal(12)), **more)
+
+
+@st.composite
+def queues(draw: st.DrawFn) -> list[WaitingTicket]:
+    return [
+        waiting(
+            f"T-{number}",
+            draw(st.none() | hours),
+            draw(st.integers(0, 3)),
+            channel=draw(st.sampled_from(("web", "chat"))),
+            status=str(draw(st.sampled_from(ACTIVE))),
+            team=draw(st.sampled_from(TEAMS)),
+            skills=draw(skills),
+        )
+        for number in range(draw(st.integers(0, 12)))
+    ]
+
+
+@st.composite
+def desks(draw: st.DrawFn) -> list[Room]:
+    return [
+        room(
+            f"agent-{number}",
+            draw(st.integers(0, 6)),
+            team=draw(st.sampled_from(TEAMS)),
+            skills=draw(skills),
+        )
+        for number in range(draw(st.integers(0, 4)))
+    ]
+
+
+@given(queue=queues(), rooms=desks(), chance=st.randoms(use_true_random=False))
+def test_the_order_is_total_whatever_order_they_are_found_in(
+    queue: list[WaitingTicket], rooms: list[Room], chance: Random
+) -> None:
+    expected = chosen(queue, rooms)
+    chance.shuffle(queue)
+    chance.shuffle(rooms)
+    assert chosen(queue, rooms) == expected
+    assert list(expected) == sorted(expected, key=lambda one: one.place)
+
+
+@given(queue=queues(), rooms=desks())
+def test_never_more_is_offered_than_fits_and_only_what_somebody_can_take(
+    queue: list[WaitingTicket], rooms: list[Room]
+) -> None:
+    offered = chosen(queue, rooms)
+    assert sum(one.keeps for one in offered) <= sum(one.units for one in rooms)
+    assert all(any(agent.fits(one) for agent in rooms) for one in offered)
+    assert len(set(offered)) == len(offered)
+
+
+@given(queue=queues(), rooms=desks())
+def test_the_first_that_somebody_can_take_is_never_passed_over(
+    queue: list[WaitingTicket], rooms: list[Room]
+) -> None:
+    possible = [one for one in queue if any(agent.fits(one) for agent in rooms)]
+    assert chosen(queue, rooms)[:1] == tuple(sorted(possible, key=lambda one: one.place))[:1]
+
+
+@given(ages=st.lists(st.integers(0, 100), min_size=1, max_size=8), due=st.none() | hours)
+def test_of_equal_urgency_the_oldest_goes_first(ages: list[int], due: int | None) -> None:
+    queue = [waiting(f"T-{number}", due, age) for number, age in enumerate(ages)]
+    (first,) = chosen(queue, [room(units=1)])
+    assert first.created_at == MONDAY - max(ages) * HOUR
+
+
+@given(queue=queues(), rooms=desks(), most=st.integers(0, 5))
+def test_no_more_are_offered_than_asked_for(
+    queue: list[WaitingTicket], rooms: list[Room], most: int
+) -> None:
+    assert chosen(queue, rooms, most) == chosen(queue, rooms)[:most]
+
+
+def test_overdue_comes_before_due_before_old_before_what_is_never_due() -> None:
+    queue = [
+        waiting("T-never", None, 9),
+        waiting("T-due", 1, 0),
+        waiting("T-old", 2, 5),
+        waiting("T-young", 2, 1),
+        waiting("T-overdue", -1, 0),
+    ]
+    order = [one.ticket_id for one in chosen(queue, [room(units=9)])]
+    assert order == ["T-overdue", "T-due", "T-old", "T-young", "T-never"]
+
+
+def test_a_ticket_that_takes_nothing_leaves_the_room_to_the_next() -> None:
+    idle = waiting("T-idle", 1, status="waiting_customer")
+    assert len(chosen([idle, waiting("T-new", 2)], [room(units=1)])) == 2
+
+
+def test_tickets_go_where_rules_would_give_them_so_that_skills_are_not_used_up() -> None:
+    queue = [waiting("T-1", 1), waiting("T-2", 2, skills=("hifi",))]
+    rooms = [room("kim", 1, skills=("hifi",)), room("lou", 2)]
+    assert [one.ticket_id for one in chosen(queue, rooms)] == ["T-1", "T-2"]
+
+
+@pytest.mark.parametrize("status", ACTIVE)
+def test_an_offer_by_itself_changes_nothing_but_the_last_instant(status: TicketStatus) -> None:
+    desk = Desk()
+    desk.take(created())
+    if status is not TicketStatus.NEW:
+        desk.take(event(EventKind.REPLY, MONDAY + HOUR))
+    if status not in (TicketStatus.NEW, TicketStatus.OPEN):
+        on = WaitingOn.TEAM if status is TicketStatus.WAITING_INTERNAL else None
+        desk.take(event(EventKind.WAIT, MONDAY + HOUR, status=status, waiting_on=on))
+    before = desk.state
+    assert before is not None
+    assert before.status is status
+    decision = desk.take(offer("offer.1", MONDAY + HOUR))
+    after = decision.state
+    assert (after.marks, after.acks, after.status) == (before.marks, before.acks, before.status)
+    assert (after.waiting, after.replied_at) == (before.waiting, before.replied_at)
+    assert decision.facts["on"] == "offer"
+    assert waiting_ticket(after, None) is not None
+
+
+def test_a_resolved_ticket_is_not_offered() -> None:
+    desk = Desk()
+    desk.take(created())
+    state = desk.take(event(EventKind.RESOLVE, MONDAY + HOUR)).state
+    assert waiting_ticket(state, None) is None
+
+
+def test_who_carries_less_frees_capacity_and_who_carries_as_much_does_not() -> None:
+    desk = Desk(rules=[action("assign")], agents={"kim": (Decimal(0), Decimal(12))})
+    state = desk.take(created()).state
+    assert state.owner == "kim"
+    assert not frees("", Decimal(0), state)
+    assert not frees("kim", Decimal(1), state)
+    assert frees("kim", Decimal(4), state)
+    assert frees("lou", Decimal(1), state)
+    assert frees("kim", Decimal(1), desk.take(event(EventKind.RESOLVE, MONDAY + HOUR)).state)
+
+
+def _assigning(question: EvaluateRules) -> RuleVerdict:
+    wanted = not question.facts["owner_set"] and question.facts["active"]
+    actions = (action("assign"),) if wanted else ()
+    return RuleVerdict(tuple(a.rule_id for a in actions), actions, (), "test", "0")
+
+
+def test_a_simulation_hands_out_at_the_instant_and_in_the_order_of_the_relay() -> None:
+    team = Team([Member("kim", capacity_units=Decimal(2))], MONDAY)
+    simulated = Simulation("acme", BOOK, team, _assigning, {})
+    urgencies = (Priority.LOW, Priority.LOW, Priority.LOW, Priority.URGENT, Priority.HIGH)
+    for number, priority in enumerate(urgencies):
+        simulated.submit(f"T-{number}", created(MONDAY + number * timedelta(seconds=1), priority))
+    assert [s.owner for s in simulated.states.values()] == ["kim", "kim", "", "", ""]
+    at = MONDAY + timedelta(minutes=1)
+    handed: list[Passed] = []
+    for ticket_id in ("T-0", "T-1"):
+        simulated.submit(ticket_id, event(EventKind.RESOLVE, at))
+        handed += simulated.pass_before(at)
+    assert [(p.decision.state.ticket_id, p.decision.at) for p in handed] == [
+        ("T-3", at),
+        ("T-4", at),
+    ]
+    assert all(p.event is not None and p.event.kind is EventKind.OFFER for p in handed)
+    simulated.submit("T-3", event(EventKind.ASSIGN, at + HOUR))
+    (passed,) = simulated.pass_before(at + HOUR)
+    assert passed.decision.state.ticket_id == "T-2"
