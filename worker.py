@@ -17,6 +17,7 @@ import logs
 from activities.decide import DecideActivities, Rulebook
 from activities.engines import Engines
 from activities.outside import OutsideActivities, ways_out
+from activities.shift_spans import keep_ahead
 from rules.engine import Engine
 from rules.load import load_pack
 from rules.policies_file import load_policies
@@ -48,6 +49,7 @@ async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> Async
         decide = DecideActivities(pool, rulebook, engines)
         stack.push_async_callback(decide.published.settle)
         await stack.enter_async_context(_beside(decide.published.keep_fresh()))
+        await stack.enter_async_context(_beside(keep_ahead(pool)))
         outside = OutsideActivities(pool, settings)
         yield Worker(
             client,

@@ -1,7 +1,7 @@
 """Who should own a ticket: ranks candidates that the ledger has pre-filtered; claims nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -23,14 +23,37 @@ class Role(StrEnum):
     ON_CALL = "on_call"
 
 
+class WorkKind(StrEnum):
+    """What an agent does at once with others of its kind: each can have a capacity of its own."""
+
+    TICKET = "ticket"
+    CHAT = "chat"
+    CALLBACK = "callback"
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An agent who is online and has the skills; loads are capacity units."""
+    """An agent who is online and on shift; loads are capacity units.
+
+    `kind_load` and `kind_capacity` are of the kind of work that is to be given, None where that has
+    no limit of its own. `limited`: has had as many new assignments as the roster allows for now.
+    `speaks` the language of the customer. `levels` are 1 to 5; a skill without one counts as 1.
+    """
 
     agent_id: str
     load_units: Decimal
     capacity_units: Decimal
     idle_since: datetime
+    kind_load: Decimal = Decimal(0)
+    kind_capacity: Decimal | None = None
+    limited: bool = False
+    speaks: bool = False
+    skills: tuple[str, ...] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
+
+    def level(self, needed: Iterable[str]) -> int:
+        """Sum of the levels in the `needed` skills; one that the agent lacks counts as 0."""
+        return sum(self.levels.get(skill, 1) for skill in needed if skill in self.skills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,16 @@ class Ranked:
     load_units: Decimal
     capacity_units: Decimal
     rejected: str = ""
+
+
+def without_room(candidate: Candidate, units: Decimal) -> str:
+    """Say why the candidate cannot take `units` more; empty where they can."""
+    if candidate.load_units + units > candidate.capacity_units:
+        return f"full: {candidate.load_units} of {candidate.capacity_units} units"
+    most = candidate.kind_capacity
+    if most is not None and candidate.kind_load + units > most:
+        return f"full: {candidate.kind_load} of {most} units of this kind of work"
+    return "limit of new assignments reached" if candidate.limited else ""
 
 
 def rank(
@@ -59,11 +92,11 @@ def rank(
         return (share, candidate.idle_since, candidate.agent_id)
 
     def judged(candidate: Candidate) -> Ranked:
-        why = ""
-        if candidate.agent_id == exclude:
-            why = "has the ticket now"
-        elif candidate.load_units + units > candidate.capacity_units:
-            why = f"full: {candidate.load_units} of {candidate.capacity_units} units"
+        why = (
+            "has the ticket now"
+            if candidate.agent_id == exclude
+            else without_room(candidate, units)
+        )
         return Ranked(candidate.agent_id, candidate.load_units, candidate.capacity_units, why)
 
     ordered = [judged(c) for c in sorted(candidates, key=key)]

@@ -41,7 +41,7 @@ Evaluate = Callable[[EvaluateRules], RuleVerdict | Wanted]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One agent of a simulated team, online all the time. `idle_since` breaks ties."""
+    """One agent of a simulated team, online and on shift all the time. `idle_since` breaks ties."""
 
     agent_id: str
     team: str = ""
@@ -69,7 +69,13 @@ class Team:
     def candidates(self, need: FindCandidates) -> tuple[Candidate, ...]:
         """Return who could own a ticket, least loaded first."""
         found = [
-            Candidate(m.agent_id, m.load_units, m.capacity_units, m.idle_since)
+            Candidate(
+                m.agent_id,
+                m.load_units,
+                m.capacity_units,
+                m.idle_since,
+                skills=tuple(sorted(m.skills)),
+            )
             for m in self._members.values()
             if m.role is need.role
             and (not need.team or m.team == need.team)
@@ -194,6 +200,7 @@ class Simulation:
             macros=self._macros,
             outside=self._outside,
             owner_available=state is not None and state.owner in self._team,
+            owner_on_shift=state is not None and state.owner in self._team,
         )
         kept = self._team.kept()
         taken: dict[str, Decimal] = {}
