@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from psycopg.rows import class_row
-
 from store.pool import Connection
 from support.model import Presence
 from support.needs import FindCandidates
@@ -251,10 +249,10 @@ async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence
 
 async def listed(conn: Connection, *, tenant: str) -> tuple[Agent, ...]:
     """Return the tenant's agents by team and id."""
-    async with conn.cursor(row_factory=class_row(Agent)) as cursor:
-        await cursor.execute(
-            "select agent_id, name, email, team, role, skills, presence, capacity_units,"
-            " load_units from agents where tenant = %s order by team, agent_id",
-            (tenant,),
-        )
-        return tuple(await cursor.fetchall())
+    cursor = await conn.execute(
+        "select agent_id, name, email, team, role, skills, presence, capacity_units,"
+        " load_units from agents where tenant = %s order by team, agent_id",
+        (tenant,),
+    )
+    rows = await cursor.fetchall()
+    return tuple(Agent(**{**row, "skills": tuple(row["skills"])}) for row in rows)
