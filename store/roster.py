@@ -26,7 +26,12 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
         or exists (select from shift_spans as s
                     where s.tenant = a.tenant and s.agent_id = a.agent_id
                       and s.starts_at <= %(at)s and s.ends_at > %(at)s))
- order by (a.load_units < a.capacity_units) desc, a.load_units, a.idle_since, a.agent_id
+ order by (a.load_units < a.capacity_units) desc,
+          case when %(strategy)s = 'skill_match'
+               then (select sum(coalesce((a.skill_levels ->> skill)::integer, 1))
+                       from unnest(%(skills)s::text[]) as skill) end desc nulls last,
+          case when %(strategy)s = 'round_robin' then a.idle_since end,
+          a.load_units, a.idle_since, a.agent_id
  limit 50
 """
 
@@ -34,7 +39,7 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
 async def candidates(
     conn: Connection, *, tenant: str, need: FindCandidates
 ) -> tuple[Candidate, ...]:
-    """Return at most 50 agents of the role and team who are at work, least loaded first.
+    """Return at most 50 agents of the role and team who are at work, best first by strategy.
 
     Served by the partial index agents_online, and shift_spans and customers by their keys.
     """
@@ -48,6 +53,7 @@ async def candidates(
             "at": need.at,
             "kind": str(need.kind),
             "customer_id": need.customer_id,
+            "strategy": str(need.strategy),
         },
     )
     rows = await cursor.fetchall()

@@ -12,7 +12,7 @@ from decimal import Decimal
 from support.errors import LedgerError
 from support.lanes import Reading
 from support.limits import USUAL, Limits
-from support.routing import Candidate, Role, WorkKind
+from support.routing import Candidate, Role, Strategy, WorkKind
 
 Fact = bool | int | float | str | tuple[str, ...]
 Row = Mapping[str, Fact]
@@ -109,6 +109,7 @@ class FindCandidates:
     """Who could own the ticket at the instant `at`? Answer: at most 50 Candidates.
 
     They are online, on shift where the roster has shifts, not on leave, and have all the skills.
+    Where there are more, `strategy` says which they are.
     """
 
     role: Role
@@ -117,6 +118,7 @@ class FindCandidates:
     at: datetime
     kind: WorkKind = WorkKind.TICKET
     customer_id: str = ""
+    strategy: Strategy = Strategy.LEAST_LOADED
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def assign(work: Work, action: RuleAction) -> Asking:
     check(state.status, EventKind.ASSIGN)
     if state.locked(work.at):
         return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
+    strategy = Strategy(str(action.params.get("strategy", Strategy.LEAST_LOADED)))
     need = FindCandidates(
         role=Role(str(action.params.get("role", Role.AGENT))),
         team=str(action.params.get("team") or state.team),
@@ -31,11 +32,11 @@ def assign(work: Work, action: RuleAction) -> Asking:
         at=work.at,
         kind=state.kind,
         customer_id=state.customer_id,
+        strategy=strategy,
     )
     found = yield from candidates(need)
     units = replace(state, status=TicketStatus.OPEN).units
-    strategy = Strategy(str(action.params.get("strategy", Strategy.LEAST_LOADED)))
-    ranked = rank(found, units, strategy, exclude=state.owner)
+    ranked = rank(found, units, strategy, exclude=state.owner, needed=state.skills)
     for place in ranked:
         if place.rejected:
             break

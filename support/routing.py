@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+
+_ANY = datetime.min.replace(tzinfo=UTC)
 
 
 class Strategy(StrEnum):
@@ -12,6 +14,7 @@ class Strategy(StrEnum):
 
     LEAST_LOADED = "least_loaded"
     ROUND_ROBIN = "round_robin"
+    SKILL_MATCH = "skill_match"
 
 
 class Role(StrEnum):
@@ -77,26 +80,46 @@ def without_room(candidate: Candidate, units: Decimal) -> str:
 
 
 def rank(
-    candidates: Sequence[Candidate], units: Decimal, strategy: Strategy, exclude: str = ""
+    candidates: Sequence[Candidate],
+    units: Decimal,
+    strategy: Strategy,
+    exclude: str = "",
+    *,
+    needed: Sequence[str] = (),
 ) -> tuple[Ranked, ...]:
     """Order `candidates` for a ticket of `units`, best first, the rejected ones last with why.
 
     Least loaded compares load after the claim as a share of capacity; round robin takes the
-    longest idle. Ties go to the longest idle, then to the smaller id, so the order is total.
+    longest idle; skill match takes the highest sum of levels in the `needed` skills, then the least
+    loaded. Equals are taken first where they speak the customer's language, then the longest idle,
+    then by id, so the order is total. Who lacks a needed skill is rejected.
     """
 
-    def key(candidate: Candidate) -> tuple[Decimal, datetime, str]:
-        share = Decimal(0)
-        if strategy is Strategy.LEAST_LOADED and candidate.capacity_units:
+    def key(candidate: Candidate) -> tuple[int, Decimal, datetime, bool, datetime, str]:
+        level, share, idle = 0, Decimal(0), _ANY
+        if strategy is Strategy.ROUND_ROBIN:
+            idle = candidate.idle_since
+        elif candidate.capacity_units:
             share = (candidate.load_units + units) / candidate.capacity_units
-        return (share, candidate.idle_since, candidate.agent_id)
+        if strategy is Strategy.SKILL_MATCH:
+            level = candidate.level(needed)
+        return (
+            -level,
+            share,
+            idle,
+            not candidate.speaks,
+            candidate.idle_since,
+            candidate.agent_id,
+        )
 
     def judged(candidate: Candidate) -> Ranked:
-        why = (
-            "has the ticket now"
-            if candidate.agent_id == exclude
-            else without_room(candidate, units)
-        )
+        lacks = [skill for skill in needed if skill not in candidate.skills]
+        if candidate.agent_id == exclude:
+            why = "has the ticket now"
+        elif lacks:
+            why = f"lacks {', '.join(lacks)}"
+        else:
+            why = without_room(candidate, units)
         return Ranked(candidate.agent_id, candidate.load_units, candidate.capacity_units, why)
 
     ordered = [judged(c) for c in sorted(candidates, key=key)]

@@ -27,7 +27,7 @@ from support.needs import (
     Wanted,
 )
 from support.policy import PolicyBook
-from support.routing import Candidate, Role
+from support.routing import Candidate, Role, Strategy
 from support.tally import Tally
 from support.ticket import TicketState
 from support.work import Outside
@@ -85,6 +85,7 @@ class Team:
         found.sort(
             key=lambda c: (
                 c.load_units >= c.capacity_units,
+                c.idle_since if need.strategy is Strategy.ROUND_ROBIN else c.load_units,
                 c.load_units,
                 c.idle_since,
                 c.agent_id,

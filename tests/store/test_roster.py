@@ -14,7 +14,7 @@ from store.profiles import Profile
 from support.errors import InputError
 from support.model import Presence
 from support.needs import FindCandidates
-from support.routing import Candidate, Role, WorkKind
+from support.routing import Candidate, Role, Strategy, WorkKind
 from support.shifts import Leave, dated, recurring
 from tests.store.seeding import START, add_agent, add_ticket
 
@@ -289,3 +289,21 @@ async def test_coverage_asks_who_is_on_shift_when(conn: Connection) -> None:
         conn, tenant="global", start=midnight, end=midnight + DAY, team="audio"
     )
     assert set(audio) == {"lou"}
+
+
+async def test_of_more_than_fifty_the_best_by_strategy_are_found(conn: Connection) -> None:
+    for number in range(51):
+        await add_agent(conn, f"a{number:02}", skills=("hifi",))
+    await settle(conn, "a50", Profile(levels={"hifi": 5}))
+    await conn.execute(
+        "update agents set load_units = 3, idle_since = %s where agent_id = 'a50'",
+        (START - DAY,),
+    )
+    for strategy, expected in (
+        (Strategy.LEAST_LOADED, False),
+        (Strategy.SKILL_MATCH, True),
+        (Strategy.ROUND_ROBIN, True),
+    ):
+        some = await found(conn, START, skills=("hifi",), strategy=strategy)
+        assert len(some) == 50
+        assert ("a50" in [one.agent_id for one in some]) == expected
