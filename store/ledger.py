@@ -82,10 +82,7 @@ async def read(
     event_id: str,
     at: datetime,
 ) -> Found:
-    """Read ticket, claim, an earlier result of the event and of the decision, in one round trip.
-
-    Whether the owner is at work is asked for the instant `at`.
-    """
+    """Read ticket, claim, earlier results, and if the owner is at work `at`, in one round trip."""
     cursor = await conn.execute(
         _READ,
         {

@@ -25,8 +25,11 @@ from support.model import checked_id
 from support.roster import Span
 from support.shifts import Leave, Shift, dated, recurring
 
-shift_app = typer.Typer(no_args_is_help=True)
-leave_app = typer.Typer(no_args_is_help=True)
+shift_app = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: `flowhub roster shift add kim 09:00-17:00 --on mon-fri`",
+)
+leave_app = typer.Typer(no_args_is_help=True, epilog="Example: `flowhub roster leave add kim`")
 AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")]
 
 
