@@ -18,6 +18,7 @@ from activities.decide import DecideActivities, Rulebook
 from activities.engines import Engines
 from activities.outside import OutsideActivities, ways_out
 from activities.relay import Relay
+from activities.shift_spans import keep_ahead
 from activities.tidying import keep_tidy
 from rules.engine import Engine
 from rules.load import load_pack
@@ -51,6 +52,7 @@ async def ticket_worker(client: Client, pool: Pool, settings: Settings) -> Async
         stack.push_async_callback(decide.published.settle)
         await stack.enter_async_context(_beside(decide.published.keep_fresh()))
         await stack.enter_async_context(_beside(keep_tidy(pool)))
+        await stack.enter_async_context(_beside(keep_ahead(pool)))
         outside = OutsideActivities(pool, settings)
         yield Worker(
             client,

@@ -1,7 +1,7 @@
 """The one transaction: a trigger becomes a stored decision, exactly once."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from temporalio import activity
@@ -112,6 +112,7 @@ class DecideActivities:
             macros=attempt.macros.actions,
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
+            owner_on_shift=found.owner_on_shift,
             automation_stopped=found.automation_stopped,
         )
         decision = attempt.decision = await surroundings.drive(decide(request))
@@ -332,7 +333,15 @@ async def _read(conn: Connection, asked: DecideInput) -> ledger.Found:
         workflow_id=asked.workflow_id,
         decision_seq=asked.decision_seq,
         event_id=asked.event.event_id if asked.event else "",
+        at=_happened(asked),
     )
+
+
+def _happened(asked: DecideInput) -> datetime:
+    """Return the nominal instant of the trigger."""
+    if asked.deadline is not None:
+        return asked.deadline.at
+    return min(asked.event.occurred_at, asked.now) if asked.event else asked.now
 
 
 def _state_of(found: ledger.Found) -> TicketState | None:

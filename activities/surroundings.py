@@ -70,10 +70,8 @@ class Surroundings:
         match need:
             case EvaluateRules():
                 return await self.rules.judge(need)
-            case FindCandidates(role, team, skills):
-                return await roster.candidates(
-                    self.conn, tenant=self.tenant, role=role, team=team, skills=skills
-                )
+            case FindCandidates():
+                return await roster.candidates(self.conn, tenant=self.tenant, need=need)
             case FindPeople(role, team):
                 return await roster.people(self.conn, tenant=self.tenant, role=role, team=team)
             case ReadLanes():
@@ -86,17 +84,19 @@ class Surroundings:
                     ticket_id=self.ticket_id,
                     at=self.at,
                 )
-            case ClaimOwner(agent_id, units, forced):
-                return await self._claim(agent_id, units, forced=forced)
+            case ClaimOwner():
+                return await self._claim(need)
 
-    async def _claim(self, agent_id: str, units: Decimal, *, forced: bool) -> bool:
+    async def _claim(self, need: ClaimOwner) -> bool:
+        agent_id, units = need.agent_id, need.units
         done = await roster.claim(
             self.conn,
             tenant=self.tenant,
             agent_id=agent_id,
             units=units,
             at=self.at,
-            forced=forced,
+            forced=need.forced,
+            kind=need.kind,
             owner=self.owner,
         )
         if done:
@@ -117,7 +117,11 @@ class Surroundings:
             change = wanted - carried.get(agent_id, Decimal(0))
             if change:
                 await roster.adjust_load(
-                    self.conn, tenant=self.tenant, agent_id=agent_id, units=change
+                    self.conn,
+                    tenant=self.tenant,
+                    agent_id=agent_id,
+                    units=change,
+                    kind=state.kind,
                 )
         if before == Claim(state.owner, state.units, state.locked_until):
             return

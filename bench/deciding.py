@@ -140,6 +140,8 @@ def _candidate(number: int, rng: random.Random) -> Row:
         "room": load < 12,
         "load_share": load / 12,
         "free_units": 12.0 - load,
+        "speaks": rng.random() < 0.5,
+        "level": rng.randrange(0, 10),
         "idle_s": float(rng.randrange(0, 3600)),
     }
 

@@ -13,7 +13,8 @@ from store.pool import Connection
 
 _READ = """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
-       t.policy_version, c.agent_id, c.units, a.presence = 'online' as owner_available,
+       t.policy_version, c.agent_id, c.units,
+       a.presence = 'online' as online, a.has_shifts, not a.scheduled or w.at_work as at_work,
        e.result as repeated, e.event::text as first_event,
        d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped,
@@ -26,6 +27,8 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
        using (tenant, ticket_id)
   left join claims as c using (tenant, ticket_id)
   left join agents as a on a.tenant = k.tenant and a.agent_id = c.agent_id
+  left join (select *, true as at_work from shift_spans) as w on w.tenant = k.tenant
+       and w.agent_id = c.agent_id and w.starts_at <= %(at)s and w.ends_at > %(at)s
   left join events as e on e.tenant = k.tenant and e.ticket_id = k.ticket_id
        and e.event_id = %(event_id)s
   left join decisions as d on d.workflow_id = %(workflow_id)s
@@ -59,6 +62,7 @@ class Found:
     policy_version: str
     claim: Claim | None
     owner_available: bool
+    owner_on_shift: bool
     repeated: Mapping[str, Any] | None
     first_event: str
     decided: Mapping[str, Any] | None
@@ -76,8 +80,9 @@ async def read(
     workflow_id: str,
     decision_seq: int,
     event_id: str,
+    at: datetime,
 ) -> Found:
-    """Read ticket, claim, an earlier result of the event and of the decision, in one round trip."""
+    """Read ticket, claim, earlier results, and if the owner is at work `at`, in one round trip."""
     cursor = await conn.execute(
         _READ,
         {
@@ -86,10 +91,12 @@ async def read(
             "workflow_id": workflow_id,
             "decision_seq": decision_seq,
             "event_id": event_id,
+            "at": at,
         },
     )
     row = await cursor.fetchone() or {}
     owner = row.get("agent_id")
+    at_work, online = bool(row.get("at_work")), bool(row.get("online"))
     return Found(
         state=row.get("state"),
         decision_seq=row.get("decision_seq") or 0,
@@ -97,7 +104,8 @@ async def read(
         opening_ref=row.get("opening_ref") or "",
         policy_version=row.get("policy_version") or "",
         claim=Claim(owner, row["units"], row["locked_until"]) if owner else None,
-        owner_available=bool(row.get("owner_available")),
+        owner_available=at_work and online,
+        owner_on_shift=at_work and (online or bool(row.get("has_shifts"))),
         repeated=row.get("repeated"),
         first_event=row.get("first_event") or "",
         decided=row.get("decided"),

@@ -1,44 +1,82 @@
 """Agents: who can be asked, how much they carry, and the capacity that a claim takes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from psycopg.rows import class_row
-
 from store import outbox
 from store.pool import Connection
 from support.model import Presence
-from support.routing import Candidate, Role
+from support.needs import FindCandidates
+from support.routing import Candidate, Role, WorkKind
 
 _CANDIDATES = """
-select agent_id, load_units, capacity_units, idle_since
-  from agents
- where tenant = %s and presence = 'online' and role = %s
-   and (%s::text = '' or team = %s) and skills @> %s::text[]
- order by (load_units < capacity_units) desc, load_units, idle_since, agent_id
+select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
+       coalesce((a.kind_load ->> %(kind)s)::numeric, 0) as kind_load,
+       (a.kind_capacity ->> %(kind)s)::numeric as kind_capacity,
+       a.limit_new is not null and cardinality(a.recent_claims) >= a.limit_new
+           and a.recent_claims[cardinality(a.recent_claims) - a.limit_new + 1]
+               > %(at)s - a.limit_window as limited,
+       coalesce(split_part(c.locale, '-', 1) = any(a.languages), false) as speaks,
+       a.skills, a.skill_levels as levels
+  from agents as a
+  left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
+ where a.tenant = %(tenant)s and a.presence = 'online' and a.role = %(role)s
+   and (%(team)s::text = '' or a.team = %(team)s) and a.skills @> %(skills)s::text[]
+   and (not a.scheduled
+        or exists (select from shift_spans as s
+                    where s.tenant = a.tenant and s.agent_id = a.agent_id
+                      and s.starts_at <= %(at)s and s.ends_at > %(at)s))
+ order by (a.load_units < a.capacity_units) desc,
+          case when %(strategy)s = 'skill_match'
+               then (select sum(coalesce((a.skill_levels ->> skill)::integer, 1))
+                       from unnest(%(skills)s::text[]) as skill) end desc nulls last,
+          case when %(strategy)s = 'round_robin' then a.idle_since end,
+          a.load_units, a.idle_since, a.agent_id
  limit 50
 """
 
 
 async def candidates(
-    conn: Connection, *, tenant: str, role: Role, team: str, skills: Sequence[str]
+    conn: Connection, *, tenant: str, need: FindCandidates
 ) -> tuple[Candidate, ...]:
-    """Return at most 50 online agents of the role and team with all `skills`, least loaded first.
+    """Return at most 50 agents of the role and team who are at work, best first by strategy.
 
-    Served by the partial index agents_online.
+    Served by the partial index agents_online, and shift_spans and customers by their keys.
     """
-    async with conn.cursor(row_factory=class_row(Candidate)) as cursor:
-        await cursor.execute(_CANDIDATES, (tenant, str(role), team, team, list(skills)))
-        return tuple(await cursor.fetchall())
+    cursor = await conn.execute(
+        _CANDIDATES,
+        {
+            "tenant": tenant,
+            "role": str(need.role),
+            "team": need.team,
+            "skills": list(need.skills),
+            "at": need.at,
+            "kind": str(need.kind),
+            "customer_id": need.customer_id,
+            "strategy": str(need.strategy),
+        },
+    )
+    rows = await cursor.fetchall()
+    return tuple(Candidate(**{**row, "skills": tuple(row["skills"])}) for row in rows)
 
 
 _CLAIM = """
 update agents
-   set load_units = load_units + %(units)s, idle_since = %(at)s
+   set load_units = load_units + %(units)s, idle_since = %(at)s,
+       kind_load = jsonb_set(kind_load, array[%(kind)s],
+                             to_jsonb(coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s)),
+       recent_claims = case when limit_new is null then '{}'
+           else (recent_claims || %(at)s::timestamptz)
+                [greatest(1, cardinality(recent_claims) + 2 - limit_new):] end
  where tenant = %(tenant)s and agent_id = %(agent_id)s
-   and (%(forced)s or (presence = 'online' and load_units + %(units)s <= capacity_units))
+   and (%(forced)s
+        or (presence = 'online' and load_units + %(units)s <= capacity_units
+            and coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s
+                <= coalesce((kind_capacity ->> %(kind)s)::numeric, 'infinity')
+            and (limit_new is null or cardinality(recent_claims) < limit_new
+                 or recent_claims[cardinality(recent_claims) - limit_new + 1]
+                    <= %(at)s - limit_window)))
 returning agent_id
 """
 
@@ -56,11 +94,13 @@ async def claim(
     units: Decimal,
     at: datetime,
     forced: bool,
+    kind: WorkKind = WorkKind.TICKET,
     owner: str = "",
 ) -> bool:
     """Take `units` of the agent's capacity in one conditional update; return whether it was done.
 
-    Not forced, it never exceeds the capacity, however many workers race. `at`: idle no more.
+    Not forced, it never exceeds the capacity, in all and of the kind of work, nor the limit of new
+    assignments, however many workers race. `at`: idle no more.
     `owner` is who gives the ticket up later in the transaction: both are locked here in the order
     of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
     """
@@ -68,17 +108,38 @@ async def claim(
         await conn.execute(_LOCK, (tenant, [agent_id, owner]))
     cursor = await conn.execute(
         _CLAIM,
-        {"tenant": tenant, "agent_id": agent_id, "units": units, "at": at, "forced": forced},
+        {
+            "tenant": tenant,
+            "agent_id": agent_id,
+            "units": units,
+            "at": at,
+            "forced": forced,
+            "kind": str(kind),
+        },
     )
     return await cursor.fetchone() is not None
 
 
-async def adjust_load(conn: Connection, *, tenant: str, agent_id: str, units: Decimal) -> None:
-    """Add `units` (negative: give back) to what the agent carries."""
+_ADJUST = """
+update agents
+   set load_units = greatest(load_units + %(units)s, 0),
+       kind_load = jsonb_set(kind_load, array[%(kind)s], to_jsonb(greatest(
+           coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s, 0)))
+ where tenant = %(tenant)s and agent_id = %(agent_id)s
+"""
+
+
+async def adjust_load(
+    conn: Connection,
+    *,
+    tenant: str,
+    agent_id: str,
+    units: Decimal,
+    kind: WorkKind = WorkKind.TICKET,
+) -> None:
+    """Add `units` (negative: give back) of a kind of work to what the agent carries."""
     await conn.execute(
-        "update agents set load_units = greatest(load_units + %s, 0)"
-        " where tenant = %s and agent_id = %s",
-        (units, tenant, agent_id),
+        _ADJUST, {"tenant": tenant, "agent_id": agent_id, "units": units, "kind": str(kind)}
     )
 
 
@@ -204,10 +265,10 @@ async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence
 
 async def listed(conn: Connection, *, tenant: str) -> tuple[Agent, ...]:
     """Return the tenant's agents by team and id."""
-    async with conn.cursor(row_factory=class_row(Agent)) as cursor:
-        await cursor.execute(
-            "select agent_id, name, email, team, role, skills, presence, capacity_units,"
-            " load_units from agents where tenant = %s order by team, agent_id",
-            (tenant,),
-        )
-        return tuple(await cursor.fetchall())
+    cursor = await conn.execute(
+        "select agent_id, name, email, team, role, skills, presence, capacity_units,"
+        " load_units from agents where tenant = %s order by team, agent_id",
+        (tenant,),
+    )
+    rows = await cursor.fetchall()
+    return tuple(Agent(**{**row, "skills": tuple(row["skills"])}) for row in rows)

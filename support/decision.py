@@ -80,6 +80,7 @@ class Request:
     macros: Mapping[str, tuple[RuleAction, ...]]
     outside: Outside = _NO_WAY_OUT
     owner_available: bool = False
+    owner_on_shift: bool = False
     automation_stopped: bool = False
     current: PolicyBook | None = None
 
@@ -193,7 +194,7 @@ def _derivations(
 class _Look:
     """What the rules are asked: about the trigger, then about what rules did.
 
-    `owner` had the ticket when it began: automation gives tickets only to agents who are online.
+    `owner` had the ticket when it began: automation gives tickets only to agents who are at work.
     `last` is how the ticket stood when the rules were last asked.
     """
 
@@ -208,7 +209,7 @@ class _Look:
         request, work = self.request, self.work
         terms, clocks = _reckon(work, self.due)
         state, trigger = work.state, request.trigger
-        available = request.owner_available or state.owner != self.owner
+        given = bool(state.owner) and state.owner != self.owner
         self.last = Situation(
             state=state,
             clocks=clocks,
@@ -219,7 +220,8 @@ class _Look:
             at=work.at,
             lateness=_lateness(request, work),
             calendar=terms.calendar,
-            owner_available=bool(state.owner) and available,
+            owner_available=given or (bool(state.owner) and request.owner_available),
+            owner_on_shift=given or (bool(state.owner) and request.owner_on_shift),
         )
         memory = memory_of(state, work.at, self.due, terms.calendar)
         return EvaluateRules(describe(self.last), memory, chain)
@@ -290,7 +292,7 @@ def _claim_by_hand(state: TicketState, before: str) -> Generator[Need, Answer, N
     """Claim for a person's assignment: it wins over capacity, only an unknown agent is refused."""
     if state.owner == before:
         return
-    if not (yield from claim(state.owner, state.units, forced=True)):
+    if not (yield from claim(state.owner, state.units, forced=True, kind=state.kind)):
         raise InputError(
             f"there is no agent {state.owner} in {state.tenant}: see `flowhub roster list`"
         )

@@ -12,7 +12,7 @@ from decimal import Decimal
 from support.errors import LedgerError
 from support.lanes import Reading
 from support.limits import USUAL, Limits
-from support.routing import Candidate, Role
+from support.routing import Candidate, Role, Strategy, WorkKind
 
 Fact = bool | int | float | str | tuple[str, ...]
 Row = Mapping[str, Fact]
@@ -106,20 +106,33 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FindCandidates:
-    """Who could own the ticket? Answer: at most 50 Candidates, online and with all the skills."""
+    """Who could own the ticket at the instant `at`? Answer: at most 50 Candidates.
+
+    They are online, on shift where the roster has shifts, not on leave, and have all the skills.
+    Where there are more, `strategy` says which they are.
+    """
 
     role: Role
     team: str
     skills: tuple[str, ...]
+    at: datetime
+    kind: WorkKind = WorkKind.TICKET
+    customer_id: str = ""
+    strategy: Strategy = Strategy.LEAST_LOADED
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimOwner:
-    """Take `units` of an agent's capacity, `forced` also beyond it. Answer: whether it was done."""
+    """Take `units` of an agent's capacity, `forced` also beyond it. Answer: whether it was done.
+
+    Not forced, it also keeps to the capacity of the kind of work and to the limit of new
+    assignments.
+    """
 
     agent_id: str
     units: Decimal
     forced: bool
+    kind: WorkKind = WorkKind.TICKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +211,11 @@ def candidates(need: FindCandidates) -> Generator[Need, Answer, tuple[Candidate,
     return tuple(c for c in answer if isinstance(c, Candidate))
 
 
-def claim(agent_id: str, units: Decimal, *, forced: bool) -> Generator[Need, Answer, bool]:
+def claim(
+    agent_id: str, units: Decimal, *, forced: bool, kind: WorkKind
+) -> Generator[Need, Answer, bool]:
     """Ask to take capacity."""
-    answer = yield ClaimOwner(agent_id, units, forced)
+    answer = yield ClaimOwner(agent_id, units, forced, kind)
     return answer is True
 
 

@@ -24,19 +24,23 @@ def assign(work: Work, action: RuleAction) -> Asking:
     check(state.status, EventKind.ASSIGN)
     if state.locked(work.at):
         return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
+    strategy = Strategy(str(action.params.get("strategy", Strategy.LEAST_LOADED)))
     need = FindCandidates(
         role=Role(str(action.params.get("role", Role.AGENT))),
         team=str(action.params.get("team") or state.team),
         skills=state.skills,
+        at=work.at,
+        kind=state.kind,
+        customer_id=state.customer_id,
+        strategy=strategy,
     )
     found = yield from candidates(need)
     units = replace(state, status=TicketStatus.OPEN).units
-    strategy = Strategy(str(action.params.get("strategy", Strategy.LEAST_LOADED)))
-    ranked = rank(found, units, strategy, exclude=state.owner)
+    ranked = rank(found, units, strategy, exclude=state.owner, needed=state.skills)
     for place in ranked:
         if place.rejected:
             break
-        if (yield from claim(place.agent_id, units, forced=False)):
+        if (yield from claim(place.agent_id, units, forced=False, kind=state.kind)):
             event = work.event(EventKind.ASSIGN, action.rule_id)
             work.apply(replace(event, assignee=place.agent_id))
             return Done(Outcome.DONE, f"owner is {place.agent_id}", ranked=ranked)
@@ -53,7 +57,7 @@ def escalate(work: Work, action: RuleAction) -> Asking:
     if not work.state.owner and target != "owner" and work.state.active:
         units = replace(work.state, status=TicketStatus.OPEN).units
         for person in told:
-            if (yield from claim(person, units, forced=False)):
+            if (yield from claim(person, units, forced=False, kind=work.state.kind)):
                 event = work.event(EventKind.ASSIGN, action.rule_id)
                 work.apply(replace(event, assignee=person))
                 return Done(Outcome.DONE, f"had no owner: {target} {person} is owner now")

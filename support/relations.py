@@ -22,7 +22,7 @@ from support.needs import (
     customer,
     lanes,
 )
-from support.routing import Candidate, Role
+from support.routing import Candidate, Role, without_room
 from support.subjects import FactSpec, FactType
 from support.ticket import TicketState
 
@@ -65,13 +65,15 @@ def _spec(
 RELATED: Mapping[Relation, RelationSpec] = {
     Relation.CANDIDATES: _spec(
         Relation.CANDIDATES,
-        "agents online who are of the ticket's team and have its skills, least loaded first",
+        "agents at work who are of the ticket's team and have its skills, least loaded first",
         50,
         RelatedFact("agent", FactType.TEXT, "id of the agent"),
         RelatedFact("owner", FactType.FLAG, "the agent has the ticket now"),
-        RelatedFact("room", FactType.FLAG, "the ticket fits into what the agent has left"),
+        RelatedFact("room", FactType.FLAG, "the agent can take the ticket: capacity and limits"),
         RelatedFact("load_share", FactType.NUMBER, "load as a share of the agent's capacity"),
         RelatedFact("free_units", FactType.NUMBER, "capacity units that the agent has left"),
+        RelatedFact("speaks", FactType.FLAG, "the agent speaks the customer's language"),
+        RelatedFact("level", FactType.COUNT, "sum of the agent's levels in the ticket's skills"),
         RelatedFact("idle_s", FactType.DURATION, "time since the agent last got work", unit="s"),
         label="agent",
     ),
@@ -116,7 +118,16 @@ def fetch(relation: str, state: TicketState, at: datetime) -> Fetch:
 
 
 def _candidates(state: TicketState, at: datetime) -> Fetch:
-    found = yield from candidates(FindCandidates(Role.AGENT, state.team, state.skills))
+    found = yield from candidates(
+        FindCandidates(
+            Role.AGENT,
+            state.team,
+            state.skills,
+            at,
+            kind=state.kind,
+            customer_id=state.customer_id,
+        )
+    )
     units = replace(state, status=TicketStatus.OPEN).units
     return tuple(_candidate(candidate, state, units, at) for candidate in found)
 
@@ -127,9 +138,11 @@ def _candidate(candidate: Candidate, state: TicketState, units: Decimal, at: dat
     return {
         "agent": candidate.agent_id,
         "owner": owner,
-        "room": owner or load + units <= capacity,
+        "room": owner or not without_room(candidate, units),
         "load_share": float(load / capacity) if capacity else 1.0,
         "free_units": float(max(capacity - load, Decimal(0))),
+        "speaks": candidate.speaks,
+        "level": candidate.level(state.skills),
         "idle_s": max(0.0, (at - candidate.idle_since).total_seconds()),
     }
 

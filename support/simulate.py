@@ -38,7 +38,7 @@ from support.needs import (
     Wanted,
 )
 from support.policy import PolicyBook
-from support.routing import Candidate, Role
+from support.routing import Candidate, Role, Strategy
 from support.tally import Tally
 from support.ticket import TicketState
 from support.work import Outside
@@ -52,7 +52,7 @@ Evaluate = Callable[[EvaluateRules], RuleVerdict | Wanted]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One agent of a simulated team, online all the time. `idle_since` breaks ties."""
+    """One agent of a simulated team, online and on shift all the time. `idle_since` breaks ties."""
 
     agent_id: str
     team: str = ""
@@ -88,7 +88,13 @@ class Team:
     def candidates(self, need: FindCandidates) -> tuple[Candidate, ...]:
         """Return who could own a ticket, least loaded first."""
         found = [
-            Candidate(m.agent_id, m.load_units, m.capacity_units, m.idle_since)
+            Candidate(
+                m.agent_id,
+                m.load_units,
+                m.capacity_units,
+                m.idle_since,
+                skills=tuple(sorted(m.skills)),
+            )
             for m in self._members.values()
             if m.role is need.role
             and (not need.team or m.team == need.team)
@@ -98,6 +104,7 @@ class Team:
         found.sort(
             key=lambda c: (
                 c.load_units >= c.capacity_units,
+                c.idle_since if need.strategy is Strategy.ROUND_ROBIN else c.load_units,
                 c.load_units,
                 c.idle_since,
                 c.agent_id,
@@ -247,6 +254,7 @@ class Simulation:
             macros=self._macros,
             outside=self._outside,
             owner_available=state is not None and state.owner in self._team,
+            owner_on_shift=state is not None and state.owner in self._team,
         )
         kept = self._team.kept()
         taken: dict[str, Decimal] = {}

@@ -38,6 +38,7 @@ class Situation:
     lateness: timedelta
     calendar: BusinessCalendar
     owner_available: bool
+    owner_on_shift: bool
 
 
 def _flag(name: str, meaning: str, read: Callable[[Situation], bool]) -> FactSpec:
@@ -179,11 +180,15 @@ _SPECS = (
     _flag("unanswered", "the customer wrote last", lambda s: s.state.unanswered),
     _flag("owner_set", "the ticket has an owner", lambda s: bool(s.state.owner)),
     _flag("owner_locked", "automation may not move it now", lambda s: s.state.locked(s.at)),
-    _flag("owner_available", "it has an owner who is online", lambda s: s.owner_available),
+    _flag(
+        "owner_available",
+        "it has an owner who is online, and on shift where the roster has shifts",
+        lambda s: s.owner_available,
+    ),
     _flag(
         "owner_on_shift",
-        "its owner is at work: on shift where the roster has shifts, else online",
-        lambda s: s.owner_available,
+        "its owner is at work: on shift where the roster has shifts, else online; not on leave",
+        lambda s: s.owner_on_shift,
     ),
     _flag("breached", "an unmet, running clock is past due", lambda s: s.standing.breached),
     _flag(

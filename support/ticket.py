@@ -12,6 +12,7 @@ from support.marks import Mark, Waiting
 from support.model import Channel, Priority, TicketStatus
 from support.needs import Firing
 from support.policy import Traits
+from support.routing import WorkKind
 from support.sla import Breach
 
 UNITS: dict[TicketStatus, Decimal] = {
@@ -105,6 +106,11 @@ class TicketState:
         if self.channel is Channel.CHAT and self.status in (TicketStatus.NEW, TicketStatus.OPEN):
             return CHAT_UNITS
         return UNITS[self.status]
+
+    @property
+    def kind(self) -> WorkKind:
+        """Which kind of work it is for its owner."""
+        return WorkKind.CHAT if self.channel is Channel.CHAT else WorkKind.TICKET
 
     def locked(self, at: datetime) -> bool:
         """Whether automation may not move the ticket from its owner at `at`."""

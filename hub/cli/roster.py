@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli import roster_profile, roster_time
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
 from hub.drafts import MAX_NAME, checked_line
@@ -15,6 +16,19 @@ from support.model import Presence, checked_id
 from support.routing import Role
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(roster_time.shift_app, name="shift", help="When agents work.")
+app.add_typer(roster_time.leave_app, name="leave", help="When agents are off.")
+app.command("import-shifts", epilog="Example: `flowhub roster import-shifts march.csv`")(
+    roster_time.import_shifts
+)
+app.command("coverage", epilog="Example: `flowhub roster coverage --days 7 --team audio`")(
+    roster_time.show_coverage
+)
+app.command("refresh", epilog="Example: `flowhub roster refresh`")(roster_time.refresh)
+app.command("set", epilog="Example: `flowhub roster set kim --tz Europe/Stockholm --country SE`")(
+    roster_profile.set_
+)
+app.command("show", epilog="Example: `flowhub roster show kim`")(roster_profile.show)
 AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")]
 
 

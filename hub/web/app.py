@@ -43,6 +43,7 @@ def create_app(
         api.health_routes(desk),
         api.reading_routes(desk),
         api.rules_routes(desk),
+        api.roster_routes(desk),
         api.acting_routes(desk),
         page_routes(desk, pages),
     ):

@@ -132,7 +132,7 @@ async def test_what_is_related_decides_and_is_on_record(desk: Desk) -> None:
     last = await desk.noted("T-4")
     assert last.related["candidates"] == [
         {"agent": "kim", "owner": False, "room": False, "load_share": 1.0, "free_units": 0.0,
-         "idle_s": 120.0}
+         "speaks": False, "level": 0, "idle_s": 120.0}
     ]  # fmt: skip
     (customer,) = last.related["customer"]
     assert (customer["active_tickets"], customer["known_s"]) == (3, 180.0)

@@ -15,7 +15,7 @@ STEP = {"on": "deadline", "due_kind": "step", "step_metric": "first_response", "
 OWNED = {"owner_set": True, "owner_available": True}
 
 KIM: Row = {"agent": "kim", "owner": False, "room": True, "load_share": 0.5, "free_units": 6.0,
-            "idle_s": 60.0}  # fmt: skip
+            "speaks": False, "level": 0, "idle_s": 60.0}  # fmt: skip
 FREE: dict[str, tuple[Row, ...]] = {"candidates": (KIM,)}
 LANE = {"on": "lane_status", "lane": "unassigned", "lane_status_before": "watch"}
 

@@ -20,7 +20,7 @@ FREE = "{candidates: {room: true, load_share: {lt: 0.5}}}"
 
 def agent(name: str, **changed: Any) -> dict[str, Any]:
     row = {"agent": name, "owner": False, "room": True, "load_share": 0.0, "free_units": 12.0}
-    return {**row, "idle_s": 60.0, **changed}
+    return {**row, "speaks": False, "level": 0, "idle_s": 60.0, **changed}
 
 
 def lane(name: str, status: str, signal: int = 0) -> dict[str, Any]:

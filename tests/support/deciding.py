@@ -122,9 +122,9 @@ class Desk:
                 if missing:
                     return Wanted(missing)
                 return RuleVerdict(("a-rule",), tuple(self.rules), (), "test", "0")
-            case FindCandidates():
+            case FindCandidates(skills=skills):
                 return tuple(
-                    Candidate(name, load, capacity, MONDAY)
+                    Candidate(name, load, capacity, MONDAY, skills=skills)
                     for name, (load, capacity) in self.agents.items()
                 )
             case ClaimOwner(agent_id, units, forced):

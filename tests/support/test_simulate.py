@@ -26,7 +26,7 @@ def desk(*names: str, capacity: int = 12) -> Team:
 
 
 def loads(team: Team) -> dict[str, Decimal]:
-    found = team.candidates(FindCandidates(Role.AGENT, "", ()))
+    found = team.candidates(FindCandidates(Role.AGENT, "", (), MONDAY))
     return {candidate.agent_id: candidate.load_units for candidate in found}
 
 
