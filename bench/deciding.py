@@ -31,6 +31,7 @@ from rules.pack import Pack
 from rules.program import Program
 from rules.values import completed
 from support.needs import EvaluateRules, Fact, Row, RuleVerdict, Wanted
+from support.subjects import TRIGGERS, Subject
 
 MIB = 2**20
 LEAST_EXPLAINED, LEAST_ISOLATED, LEAST_ZEN = 0.5, 0.2, 1.0
@@ -107,7 +108,7 @@ def questions(pack: Pack, program: Program, many: int, rng: random.Random) -> li
 
 
 def _question(pack: Pack, program: Program, rng: random.Random) -> Question:
-    on = rng.choice(sorted(pack.listens))
+    on = rng.choice(sorted(on for on in pack.listens if TRIGGERS[on] is Subject.TICKET))
     facts = completed(
         {
             "on": on,

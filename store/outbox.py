@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from store.availability import ON_SHIFT_NOW
 from store.pool import Connection
 
 CHANNEL: LiteralString = "outbox"
@@ -58,21 +59,30 @@ async def add(
 
 
 _ROOM = """
-insert into outbox (tenant, kind, about)
-select tenant, 'hand_out', jsonb_build_object('agent', agent_id, 'team', team)
-  from agents
- where tenant = %(tenant)s and agent_id = %(agent_id)s
-   and presence = 'online' and role = 'agent' and load_units < capacity_units
+insert into outbox (tenant, kind, about, due_at)
+select a.tenant, 'hand_out', jsonb_build_object('agent', a.agent_id, 'team', a.team),
+       greatest(now(), coalesce(s.starts_at, now()))
+  from agents as a
+  left join lateral (select min(starts_at) as starts_at from shift_spans
+                      where tenant = a.tenant and agent_id = a.agent_id and ends_at > now()) as s
+       on a.scheduled
+ where a.tenant = %(tenant)s and a.agent_id = %(agent_id)s
+   and a.presence = 'online' and a.role = 'agent' and a.load_units < a.capacity_units
+   and (not a.scheduled or s.starts_at is not null)
 returning pg_notify('outbox', '')
 """
 
 
 async def agent_has_room(conn: Connection, *, tenant: str, agent_id: str) -> None:
-    """Hand out what waits if the agent can take work, in the transaction that made it so."""
+    """Hand out what waits if the agent can take work, in the transaction that made it so.
+
+    For who is there before the shift begins, when it does.
+    """
     await conn.execute(_ROOM, {"tenant": tenant, "agent_id": agent_id})
 
 
-_FREED = """
+_FREED = (
+    """
 insert into outbox (tenant, kind, about)
 select tenant, 'hand_out',
        jsonb_build_object('agent', agent_id, 'team', team, 'ticket', %(ticket_id)s::text,
@@ -80,11 +90,15 @@ select tenant, 'hand_out',
   from agents as a
  where tenant = %(tenant)s and agent_id = %(agent_id)s
    and presence = 'online' and role = 'agent' and load_units < capacity_units
+"""
+    + ON_SHIFT_NOW
+    + """
    and exists (select from tickets as t
                 where t.tenant = a.tenant and t.waits_since is not null and not t.passed_by
                   and t.ticket_id <> %(ticket_id)s)
 returning pg_notify('outbox', '')
 """
+)
 
 
 async def capacity_freed(

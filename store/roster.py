@@ -5,28 +5,27 @@ from datetime import datetime
 from decimal import Decimal
 
 from store import outbox
+from store.availability import ON_SHIFT_AT
 from store.pool import Connection
 from support.model import Presence
 from support.needs import FindCandidates
 from support.routing import Candidate, Role, WorkKind
 
-_CANDIDATES = """
+_CANDIDATES = (
+    """
 select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
        coalesce((a.kind_load ->> %(kind)s)::numeric, 0) as kind_load,
        (a.kind_capacity ->> %(kind)s)::numeric as kind_capacity,
-       a.limit_new is not null and cardinality(a.recent_claims) >= a.limit_new
-           and a.recent_claims[cardinality(a.recent_claims) - a.limit_new + 1]
-               > %(at)s - a.limit_window as limited,
+       limited(a, %(at)s) as limited,
        coalesce(split_part(c.locale, '-', 1) = any(a.languages), false) as speaks,
        a.skills, a.skill_levels as levels
   from agents as a
   left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
  where a.tenant = %(tenant)s and a.presence = 'online' and a.role = %(role)s
    and (%(team)s::text = '' or a.team = %(team)s) and a.skills @> %(skills)s::text[]
-   and (not a.scheduled
-        or exists (select from shift_spans as s
-                    where s.tenant = a.tenant and s.agent_id = a.agent_id
-                      and s.starts_at <= %(at)s and s.ends_at > %(at)s))
+"""  # noqa: S608  constant pieces
+    + ON_SHIFT_AT
+    + """
  order by (a.load_units < a.capacity_units) desc,
           case when %(strategy)s = 'skill_match'
                then (select sum(coalesce((a.skill_levels ->> skill)::integer, 1))
@@ -35,6 +34,7 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
           a.load_units, a.idle_since, a.agent_id
  limit 50
 """
+)
 
 
 async def candidates(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
+from store import outbox
 from store.pool import Connection
 from support.errors import InputError
 from support.roster import Schedule, Span, read_home
@@ -241,7 +242,7 @@ update agents
 async def rewrite(conn: Connection, *, tenant: str, agent_id: str, now: datetime) -> None:
     """Write the spans of an agent anew, after a change of shifts, leave, zone or country.
 
-    The agent is held by the transaction.
+    The agent is held by the transaction, in which what waits is handed out to who can take it now.
     """
     told = await kept(conn, tenant=tenant, agent_id=agent_id)
     scheduled = bool(told.shifts or told.leaves)
@@ -255,6 +256,7 @@ async def rewrite(conn: Connection, *, tenant: str, agent_id: str, now: datetime
     await conn.execute(_WRITE, {**whose, "starts": starts, "ends": ends})
     flags = {"has_shifts": bool(told.shifts), "scheduled": scheduled, "until": until}
     await conn.execute(_MARK, {**whose, **flags})
+    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent_id)
 
 
 async def extend(conn: Connection, *, now: datetime, every: str = "", most: int = 100) -> int:

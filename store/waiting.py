@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
+from store.availability import ON_SHIFT_NOW
 from store.pool import Connection
 from support.handing_out import Room, WaitingTicket
 
@@ -22,7 +23,8 @@ class Place(NamedTuple):
     ticket_id: str
 
 
-_TICKETS = """
+_TICKETS = (
+    """
 select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at
   from tickets as t
  where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
@@ -33,12 +35,17 @@ select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.crea
               %(after_id)s))
    and exists (select from agents as a
                 where a.tenant = t.tenant and a.presence = 'online' and a.role = 'agent'
+                  and not limited(a, now())
+"""
+    + ON_SHIFT_NOW
+    + """
                   and (t.team = '' or a.team = t.team) and a.skills @> t.skills
                   and a.load_units + case t.channel when 'chat' then 4 else 1 end
                       <= a.capacity_units)
  order by t.next_due_at nulls last, t.created_at, t.ticket_id
  limit %(page)s
 """
+)
 
 
 async def tickets(
@@ -64,13 +71,19 @@ async def tickets(
         return tuple(await cursor.fetchall())
 
 
-_ROOMS = """
+_ROOMS = (
+    """
 select agent_id, team, skills, capacity_units - load_units as units, capacity_units
-  from agents
+  from agents as a
  where tenant = %s and presence = 'online' and role = 'agent' and load_units < capacity_units
+   and not limited(a, now())
+"""
+    + ON_SHIFT_NOW
+    + """
  order by agent_id
  limit %s
 """
+)
 
 
 async def rooms(conn: Connection, *, tenant: str) -> tuple[Room, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import ledger, outbox, roster
+from store import ledger, outbox, roster, waiting
 from store.outbox import HAND_OUT, OutboxRow
 from store.pool import Connection, Pool, open_pool, transaction
 from support.model import Presence
@@ -201,3 +201,59 @@ async def test_a_ticket_waits_since_the_first_instant_until_it_has_an_owner(pool
         since.append(row["waits_since"])
         assert row["skills"] == ["hifi"]
     assert since == [START, START, None, later]
+
+
+_SPAN = """
+with scheduled as (
+    update agents set scheduled = true where tenant = %(tenant)s and agent_id = 'kim'
+)
+insert into shift_spans (tenant, agent_id, starts_at, ends_at)
+values (%(tenant)s, 'kim', now() + %(begins)s, now() + %(ends)s)
+"""
+
+
+async def on_shift(pool: Pool, begins: timedelta, ends: timedelta) -> None:
+    async with pool.connection() as conn:
+        await add_agent(conn, "kim")
+        await conn.execute("delete from outbox")
+        await conn.execute(_SPAN, {"tenant": TENANT, "begins": begins, "ends": ends})
+
+
+async def come_online(pool: Pool) -> list[float]:
+    """Let kim come online; return how many seconds ahead the wake-ups are due."""
+    async with transaction(pool) as conn:
+        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
+    async with pool.connection() as conn:
+        cursor = await conn.execute(
+            "select extract(epoch from due_at - created_at)::float8 as ahead_s from outbox"
+        )
+        return [row["ahead_s"] for row in await cursor.fetchall()]
+
+
+HOUR = timedelta(hours=1)
+
+
+async def test_who_is_there_before_the_shift_gets_work_when_it_begins(pool: Pool) -> None:
+    await on_shift(pool, HOUR, 9 * HOUR)
+    [ahead_s] = await come_online(pool)
+    assert 3500 < ahead_s <= 3600
+
+
+async def test_who_is_on_shift_gets_work_at_once_and_after_the_last_shift_none(pool: Pool) -> None:
+    await on_shift(pool, -HOUR, HOUR)
+    assert await come_online(pool) == [0.0]
+    async with pool.connection() as conn:
+        await conn.execute("update shift_spans set ends_at = now() - interval '1 second'")
+        await conn.execute("delete from outbox")
+    assert await come_online(pool) == []
+
+
+async def test_a_ticket_that_only_agents_off_shift_could_take_is_not_offered(pool: Pool) -> None:
+    await on_shift(pool, HOUR, 9 * HOUR)
+    async with pool.connection() as conn:
+        await add_ticket(conn, "T-1", waits_since=START)
+        assert await waiting.tickets(conn, tenant=TENANT) == ()
+        assert await waiting.rooms(conn, tenant=TENANT) == ()
+        await conn.execute("update shift_spans set starts_at = now() - interval '1 hour'")
+        assert [one.ticket_id for one in await waiting.tickets(conn, tenant=TENANT)] == ["T-1"]
+        assert [one.agent_id for one in await waiting.rooms(conn, tenant=TENANT)] == ["kim"]

@@ -1,0 +1,23 @@
+"""Who is at work, said once for candidates and for what is handed out.
+
+The pieces of SQL are about an agent `a`, and are part of the statement rather than a function of
+the database: that would be called for each agent, where this is one join.
+"""
+
+from typing import LiteralString
+
+ON_SHIFT_AT: LiteralString = """
+   and (not a.scheduled
+        or exists (select from shift_spans as s
+                    where s.tenant = a.tenant and s.agent_id = a.agent_id
+                      and s.starts_at <= %(at)s and s.ends_at > %(at)s))
+"""
+"""Of agents `a`: those on shift at the instant `at`, and those without shifts."""
+
+ON_SHIFT_NOW: LiteralString = """
+   and (not a.scheduled
+        or exists (select from shift_spans as s
+                    where s.tenant = a.tenant and s.agent_id = a.agent_id
+                      and s.starts_at <= now() and s.ends_at > now()))
+"""
+"""The same, when the transaction began."""
