@@ -99,6 +99,11 @@ class Cycle:
             self.voids.append((self.stopped_at, at))
             self.voided, self.stopped_at = False, self.met_at
 
+    @property
+    def revived_at(self) -> datetime:
+        """Since when it counts: what it has missed by then, a change of the ticket has brought."""
+        return self.voids[-1][1] if self.voids else self.started_at
+
     def segments(self) -> tuple[Segment, ...]:
         """Return the stretches that it counted; a window is one, around the clock."""
         if self.window_end is not None:

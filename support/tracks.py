@@ -71,7 +71,7 @@ class Track:
                 stopped_at=cycle.stopped_at,
                 consumed=consumed,
                 due=cycle.due(segments, counted, target),
-                terms_since=self._terms_since or cycle.started_at,
+                terms_since=max(self._terms_since or cycle.started_at, cycle.revived_at),
                 segments=segments,
                 restarted_at=cycle.restarted_at,
                 ref=cycle.ref,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.calendar import BusinessCalendar
@@ -162,8 +162,17 @@ def test_every_timer_fires_once_and_time_never_runs_back(history: list[Told]) ->
     assert len(decisions) < 400
 
 
+PROMISE_MISSED_AS_SPAM = [
+    Told(EventKind.TAG, after=0, late=0, choice=1),
+    Told(MarkKind.CALLBACK_REQUESTED, after=0, late=0, choice=2),
+    Told(EventKind.CUSTOMER_MESSAGE, after=421, late=0, choice=0),
+    Told(EventKind.TAG, after=0, late=0, choice=3),
+]
+
+
 @settings(deadline=None)
 @given(history=histories(late=0))
+@example(history=PROMISE_MISSED_AS_SPAM)
 def test_no_timer_is_missed(history: list[Told]) -> None:
     ticket = lived(history)
     assert ticket.state is not None
