@@ -3,10 +3,12 @@
 It chooses to whom it makes sense to offer; who gets a ticket is decided for each by its rules.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from heapq import merge
 
 from support.model import Actor, ActorKind, Channel, EventKind, TicketEvent, TicketStatus
 from support.ticket import CHAT_UNITS, UNITS, TicketState
@@ -19,6 +21,10 @@ RELAY = "relay"
 _RELAY = Actor(ActorKind.SYSTEM, RELAY)
 _ASSIGN = str(EventKind.ASSIGN)
 _NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+Need = tuple[str, tuple[str, ...], Decimal]
+"""Team, skills and free units that a ticket asks of whoever takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,11 @@ class WaitingTicket:
     def place(self) -> tuple[datetime, datetime, str]:
         """Sort key of the queue: overdue first, then by due, then by age; the order is total."""
         return (self.next_due_at or _NEVER, self.created_at, self.ticket_id)
+
+    @property
+    def need(self) -> Need:
+        """What an agent must have to take it: tickets with one need fit the same agents."""
+        return (self.team, tuple(self.skills), self.claims)
 
     @property
     def claims(self) -> Decimal:
@@ -98,18 +109,78 @@ def chosen(
     A ticket that fits nobody holds up none behind it. Each takes the room of the agent who would
     be the least loaded with it, as rules by default choose.
     """
+    return _chosen(sorted(waiting, key=_place), rooms, most)
+
+
+def _chosen(
+    ordered: Iterable[WaitingTicket],
+    rooms: Iterable[Room],
+    most: int,
+    left: set[Need] | None = None,
+) -> tuple[WaitingTicket, ...]:
+    """Choose from tickets in their order; `left` are the needs of all of them, where known."""
     free = {room.agent_id: room for room in rooms}
     offered: list[WaitingTicket] = []
-    for ticket in sorted(waiting, key=lambda one: one.place):
-        if len(offered) == most:
+    unfit: set[Need] = set()
+    for ticket in ordered:
+        if len(offered) == most or (left is not None and left <= unfit):
             break
+        if ticket.need in unfit:
+            continue
         fitting = [room for room in free.values() if room.fits(ticket)]
         if not fitting:
+            unfit.add(ticket.need)  # room only gets less from here on
             continue
         taker = min(fitting, key=lambda room: (_load_with(room, ticket), room.agent_id))
         free[taker.agent_id] = replace(taker, units=taker.units - ticket.keeps)
         offered.append(ticket)
     return tuple(offered)
+
+
+def _place(ticket: WaitingTicket) -> tuple[datetime, datetime, str]:
+    return ticket.place
+
+
+class WaitingLine:
+    """Waiting tickets of one tenant, kept in order by what they need.
+
+    So that a hand-out looks at those that somebody could take, and at no more of them than it must.
+    """
+
+    def __init__(self) -> None:
+        self._tickets: dict[str, WaitingTicket] = {}
+        self._lines: dict[Need, list[WaitingTicket]] = {}
+
+    def put(self, ticket: WaitingTicket) -> None:
+        """Let a ticket wait, in the place that it has now."""
+        self.drop(ticket.ticket_id)
+        self._tickets[ticket.ticket_id] = ticket
+        insort(self._lines.setdefault(ticket.need, []), ticket, key=_place)
+
+    def drop(self, ticket_id: str) -> None:
+        """Let it wait no more."""
+        ticket = self._tickets.pop(ticket_id, None)
+        if ticket is not None:
+            line = self._lines[ticket.need]
+            del line[bisect_left(line, ticket.place, key=_place)]
+
+    def holds_others(self, ticket_id: str) -> bool:
+        """Whether a ticket other than this one waits."""
+        return len(self._tickets) > (ticket_id in self._tickets)
+
+    def chosen(self, rooms: Sequence[Room], without: str) -> tuple[WaitingTicket, ...]:
+        """Return what is offered as `chosen` does of all that wait but one."""
+        of_team: dict[str, list[Room]] = {"": list(rooms)}
+        for room in rooms:
+            if room.team:
+                of_team.setdefault(room.team, []).append(room)
+        lines = {
+            need: line
+            for need, line in self._lines.items()
+            if line and any(room.fits(line[0]) for room in of_team.get(line[0].team, ()))
+        }
+        ordered = (one for one in merge(*lines.values(), key=_place) if one.ticket_id != without)
+        return _chosen(ordered, rooms, MOST_OFFERS, set(lines))
 
 
 def _load_with(room: Room, ticket: WaitingTicket) -> Decimal:

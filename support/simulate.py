@@ -16,8 +16,7 @@ from support.decision import Deadline, Decision, Request, decide
 from support.handing_out import (
     OFFER_PREFIX,
     Room,
-    WaitingTicket,
-    chosen,
+    WaitingLine,
     frees,
     offer,
     passed_by,
@@ -194,7 +193,7 @@ class Simulation:
         self._tally = Tally(team.rostered_units)
         self._tickets: dict[str, _Ticket] = {}
         self._agenda: list[tuple[datetime, str, str]] = []
-        self._waiting: dict[str, WaitingTicket] = {}
+        self._waiting = WaitingLine()
         self._freed: tuple[datetime, str] | None = None
 
     @property
@@ -232,8 +231,7 @@ class Simulation:
         if self._freed is None:
             return
         (at, by), self._freed = self._freed, None
-        waiting = (ticket for ticket in self._waiting.values() if ticket.ticket_id != by)
-        for ticket in chosen(waiting, self._team.rooms):
+        for ticket in self._waiting.chosen(self._team.rooms, by):
             seq = self._tickets[ticket.ticket_id].seq + 1
             event = offer(f"{OFFER_PREFIX}{at:%Y%m%dT%H%M%S}.{seq}", at)
             yield Passed(event, self._take(ticket.ticket_id, event, at))
@@ -279,12 +277,12 @@ class Simulation:
         state = decision.state
         waiting = waiting_ticket(state, decision.standing.next_due_at)
         freed = before is not None and frees(before.state.owner, before.units, state)
-        if freed and any(ticket_id != state.ticket_id for ticket_id in self._waiting):
+        if freed and self._waiting.holds_others(state.ticket_id):
             self._freed = (now, state.ticket_id)
         if waiting is None or passed:
-            self._waiting.pop(state.ticket_id, None)
+            self._waiting.drop(state.ticket_id)
         else:
-            self._waiting[state.ticket_id] = waiting
+            self._waiting.put(waiting)
 
     def _drive(
         self,

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.handing_out import Room, WaitingTicket, chosen, frees, offer, waiting_ticket
+from support.handing_out import (
+    Room,
+    WaitingLine,
+    WaitingTicket,
+    chosen,
+    frees,
+    offer,
+    waiting_ticket,
+)
 from support.model import EventKind, Priority, TicketStatus, WaitingOn
 from support.needs import EvaluateRules, RuleVerdict
 from support.simulate import Member, Passed, Simulation, Team
@@ -201,3 +209,20 @@ def test_a_simulation_hands_out_at_the_instant_and_in_the_order_of_the_relay() -
     simulated.submit("T-3", event(EventKind.ASSIGN, at + HOUR))
     (passed,) = simulated.pass_before(at + HOUR)
     assert passed.decision.state.ticket_id == "T-2"
+
+
+@given(queues(), queues(), st.lists(st.integers(0, 11), max_size=6), st.integers(0, 12))
+def test_a_line_that_changes_chooses_as_all_that_wait_would_be_chosen(
+    first: list[WaitingTicket], again: list[WaitingTicket], gone: list[int], without: int
+) -> None:
+    line, waits = WaitingLine(), {}
+    for ticket in (*first, *again):
+        line.put(ticket)
+        waits[ticket.ticket_id] = ticket
+    for number in gone:
+        line.drop(f"T-{number}")
+        waits.pop(f"T-{number}", None)
+    rooms = (room("kim", 5, team="audio", skills=SKILLS), room("lou", 2, team="video"))
+    others = [ticket for ticket in waits.values() if ticket.ticket_id != f"T-{without}"]
+    assert line.chosen(rooms, f"T-{without}") == chosen(others, rooms)
+    assert line.holds_others(f"T-{without}") is bool(others)
