@@ -27,7 +27,6 @@ AT_ONCE = 100
 """Rows that are taken in one transaction; those of one tenant are one hand-out."""
 _TAKEN_ELSEWHERE_S = 1.0
 _CONNECT_AGAIN_S = 1.0
-_PRUNE_EVERY_S = 3600.0
 _SIGNAL_LIMIT = timedelta(seconds=10)
 _log = logs.get(__name__)
 
@@ -43,7 +42,6 @@ class Relay:
         self._pool = pool
         self._url = url
         self._client = client
-        self._pruned_s = 0.0
 
     async def run(self) -> None:
         """Deliver until cancelled; a database that does not answer is asked again."""
@@ -52,7 +50,7 @@ class Relay:
                 async with await psycopg.AsyncConnection.connect(
                     self._url, autocommit=True, connect_timeout=10
                 ) as listening:
-                    await listening.execute("listen outbox")
+                    await listening.execute(outbox.LISTEN)
                     while True:
                         wait_s = await self._work_off()
                         async for _ in listening.notifies(timeout=wait_s, stop_after=1):
@@ -66,10 +64,6 @@ class Relay:
         while await self.deliver():
             pass
         async with self._pool.connection() as conn:
-            now_s = asyncio.get_running_loop().time()
-            if now_s >= self._pruned_s + _PRUNE_EVERY_S:
-                await outbox.prune(conn)
-                self._pruned_s = now_s
             left_s = await outbox.next_due_s(conn)
         if left_s is None:
             return SAFETY_S

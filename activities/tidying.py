@@ -1,4 +1,4 @@
-"""Drops what is kept for a time only: comparisons of shadows, and faults of engines."""
+"""Drops what is kept for a time only: comparisons of shadows, faults of engines, old wake-ups."""
 
 import asyncio
 from datetime import timedelta
@@ -6,20 +6,27 @@ from datetime import timedelta
 import psycopg
 
 import logs
-from store import engine_faults, shadows
+from store import engine_faults, outbox, shadows
 from store.pool import Pool
 
 KEPT = timedelta(days=30)
+OUTBOX_KEPT = timedelta(days=7)
+"""How long a delivered row stays, for whoever asks why a ticket was offered."""
 EVERY_S = 3600.0
 MOST_AT_ONCE = 5_000
 """Rows of one statement, so that nobody waits long for it."""
+_DROPS = (
+    (shadows.drop_old, KEPT),
+    (engine_faults.drop_old, KEPT),
+    (outbox.drop_old, OUTBOX_KEPT),
+)
 _log = logs.get(__name__)
 
 
-async def tidy(pool: Pool, *, kept: timedelta = KEPT, at_once: int = MOST_AT_ONCE) -> int:
-    """Drop what is older than `kept`, and return how many rows went."""
+async def tidy(pool: Pool, *, at_once: int = MOST_AT_ONCE) -> int:
+    """Drop what has been kept for long enough, and return how many rows went."""
     dropped = 0
-    for drop in (shadows.drop_old, engine_faults.drop_old):
+    for drop, kept in _DROPS:
         gone = at_once
         while gone == at_once:
             async with pool.connection() as conn:

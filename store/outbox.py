@@ -15,12 +15,9 @@ from psycopg.types.json import Jsonb
 from store.availability import ON_SHIFT_NOW
 from store.pool import Connection
 
-CHANNEL: LiteralString = "outbox"
-"""What relays listen to: told of when a transaction that added a row has committed."""
+LISTEN: LiteralString = "listen outbox"
+"""How a relay hears when a transaction that added a row has committed."""
 HAND_OUT = "hand_out"
-KEPT = timedelta(days=7)
-"""How long a delivered row stays, for whoever asks why a ticket was offered."""
-_PRUNED_AT_ONCE = 1000
 _BACKOFF_MAX_S = 60.0
 _ERROR_SHOWN = 300
 
@@ -166,19 +163,17 @@ async def next_due_s(conn: Connection) -> float | None:
     return row["left_s"] if row else None
 
 
-_PRUNE = """
+_DROP = """
 delete from outbox where id in (
-    select id from outbox where delivered_at < now() - %s
-     order by delivered_at limit %s for update skip locked)
+    select id from outbox where delivered_at < clock_timestamp() - %(older_than)s::interval
+     order by delivered_at limit %(most)s for update skip locked)
 """
 
 
-async def prune(conn: Connection) -> None:
-    """Forget what was delivered more than a week ago, in batches. `conn` commits by itself."""
-    while True:
-        cursor = await conn.execute(_PRUNE, (KEPT, _PRUNED_AT_ONCE))
-        if cursor.rowcount < _PRUNED_AT_ONCE:
-            return
+async def drop_old(conn: Connection, *, older_than: timedelta, most: int) -> int:
+    """Drop at most so many rows delivered long ago, whosever they are; return how many went."""
+    cursor = await conn.execute(_DROP, {"older_than": older_than, "most": most})
+    return cursor.rowcount
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from activities.tidying import KEPT, tidy
-from store import engine_faults, shadows
+from store import engine_faults, outbox, shadows
 from store.pool import Pool, open_pool
 from store.shadows import Comparison
 
@@ -30,6 +30,20 @@ async def failed(pool: Pool, reason: str, age: timedelta) -> None:
             "update engine_faults set at = clock_timestamp() - %s::interval where reason = %s",
             (age, reason),
         )
+
+
+async def test_only_wake_ups_that_were_delivered_long_ago_go(database_url: str) -> None:
+    async with open_pool(database_url) as pool, pool.connection() as conn:
+        for number in range(7):
+            await outbox.add(conn, tenant="acme", kind=outbox.HAND_OUT, about={"n": number})
+        await conn.execute(
+            "update outbox set created_at = now() - interval '30 days',"
+            " delivered_at = case when (about ->> 'n')::int < 5 then now() - interval '8 days'"
+            "                     when (about ->> 'n')::int = 5 then now() end"
+        )
+        assert await tidy(pool, at_once=2) == 5
+        cursor = await conn.execute("select (about ->> 'n')::int as n from outbox order by 1")
+        assert [row["n"] for row in await cursor.fetchall()] == [5, 6]
 
 
 async def test_old_comparisons_and_faults_go_and_newer_ones_stay(database_url: str) -> None:
