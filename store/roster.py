@@ -74,9 +74,7 @@ update agents
         or (presence = 'online' and load_units + %(units)s <= capacity_units
             and coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s
                 <= coalesce((kind_capacity ->> %(kind)s)::numeric, 'infinity')
-            and (limit_new is null or cardinality(recent_claims) < limit_new
-                 or recent_claims[cardinality(recent_claims) - limit_new + 1]
-                    <= %(at)s - limit_window)))
+            and not limited(agents, %(at)s)))
 returning agent_id
 """
 
