@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from support.lanes import LANES, LaneStatus, Reading
+from support.lanes import LANES, LaneStatus
 from support.model import TicketStatus
 from support.needs import (
     Answer,
@@ -112,11 +112,6 @@ QUALIFIED: Mapping[str, RelatedFact] = {
 Fetch = Generator[Need, Answer, Rows]
 
 
-def fetch(relation: str, state: TicketState, at: datetime) -> Fetch:
-    """Ask for the rows of a relation as they stand for this ticket."""
-    return _FETCH[Relation(relation)](state, at)
-
-
 def _candidates(state: TicketState, at: datetime) -> Fetch:
     found = yield from candidates(
         FindCandidates(
@@ -149,11 +144,6 @@ def _candidate(candidate: Candidate, state: TicketState, units: Decimal, at: dat
 
 def _lanes(_state: TicketState, _at: datetime) -> Fetch:
     reading = yield from lanes()
-    return lane_rows(reading)
-
-
-def lane_rows(reading: Reading) -> Rows:
-    """Return the facts of every lane."""
     return tuple(
         {
             "id": lane.lane.id,
@@ -196,5 +186,5 @@ def related(
     """Ask for the rows of all `wanted` relations."""
     found: dict[str, Rows] = {}
     for relation in wanted:
-        found[relation] = yield from fetch(relation, state, at)
+        found[relation] = yield from _FETCH[Relation(relation)](state, at)
     return found
