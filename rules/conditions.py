@@ -10,8 +10,8 @@ from rules.pack import All, Any, Condition, Exists, Not, Op, Test
 from rules.patterns import read_pattern
 from rules.values import read_value
 from support.relations import RELATED, RelatedFact, Relation
-from support.situation import CATALOGUE
-from support.subjects import FactSpec, FactType
+from support.situation import CATALOGUE, facts_of
+from support.subjects import FactSpec, FactType, Subject
 
 DEEPEST = 12
 _WORDS = ("all", "any", "not")
@@ -139,7 +139,8 @@ def _test(spec: FactSpec, op: Op, node: Node) -> Test:
 def _of_ticket(spec: FactSpec, node: Node) -> str:
     """Return the ticket's fact that `same_as` names; it must be comparable."""
     name = node.word(f"`same_as` of `{spec.name}`")
-    comparable = [n for n, s in CATALOGUE.items() if _family(s.type) == _family(spec.type)]
+    of_ticket = facts_of(Subject.TICKET)
+    comparable = [n for n, s in of_ticket.items() if _family(s.type) == _family(spec.type)]
     if name not in comparable:
         raise node.place.fault(
             f"`{spec.name}` is a {spec.type}, which `{name}` of the ticket cannot be the same as"

@@ -141,6 +141,8 @@ def test_a_comparison_with_the_ticket_is_explained_with_both_values() -> None:
         ("{candidates: {lanes: {status: hot}}}", "no fact `lanes` of candidates"),
         ("{lanes: {status: warm}}", "`lanes.status` is never `warm`"),
         ("{lanes: {signal: {same_as: tier}}}", "`lanes.signal` is a count, which `tier`"),
+        ("{candidates: {agent: {same_as: agent_team}}}", "which `agent_team` of the ticket cannot"),
+        ("{lanes: {id: {same_as: callback_status}}}", "which `callback_status` of the ticket"),
         ("{lanes: {signal: {same_as: reopen_cuont}}}", "did you mean `reopen_count`?"),
         ("{priority: {same_as: status}}", "`priority` is a choice, which `same_as` cannot"),
         ("{candidates: {exists: maybe}}", "`exists` must be true or false"),
