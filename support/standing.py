@@ -63,7 +63,7 @@ def standing(state: TicketState, clocks: Clocks, terms: Terms, at: datetime) -> 
             unmet=bool(unmet),
         ),
         next_due_at=min(running, default=None),
-        lanes=_lanes(state, breached=breached, due=due),
+        lanes=lanes_of(state, breached=breached, due=due),
     )
 
 
@@ -77,7 +77,8 @@ def _word(*, breached: bool, held: bool, running: bool, unmet: bool, over: SlaSt
     return SlaState.RUNNING if running else SlaState.HELD
 
 
-def _lanes(state: TicketState, *, breached: bool, due: bool) -> tuple[str, ...]:
+def lanes_of(state: TicketState, *, breached: bool, due: bool) -> tuple[str, ...]:
+    """Return the ids of the lanes that count the ticket."""
     if not state.active:
         return ()
     member = {

@@ -3,18 +3,26 @@
 The ledger counts the same in SQL (`store.lanes`, `store.customers`); a simulation counts here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from support.lanes import Reading, Signals, read_lanes
-from support.model import Priority, TicketStatus
+from support.model import Priority
 from support.needs import CustomerStanding
 from support.standing import Standing
 from support.ticket import TicketState
 
 LATELY = timedelta(days=30)
 BREACHES_OF = timedelta(days=90)
+_SIGNALS: Mapping[str, str] = {
+    "sla_breached": "breached",
+    "escalation_due": "escalation_due",
+    "unassigned": "unassigned",
+    "assignment": "waiting_internal",
+    "priority_queue": "high_urgent",
+}
+"""By lane, the count of `Signals` that it shows."""
 
 
 class Tally:
@@ -61,15 +69,7 @@ def _flags(state: TicketState, standing: Standing) -> Iterable[str]:
     yield "open_tickets"
     if state.priority is Priority.URGENT:
         yield "urgent"
-    if state.priority in (Priority.HIGH, Priority.URGENT):
-        yield "high_urgent"
-    if standing.breached:
-        yield "breached"
-    elif standing.breached_held:
+    if standing.breached_held and not standing.breached:
         yield "breached_held"
-    if standing.escalation_due:
-        yield "escalation_due"
-    if not state.owner:
-        yield "unassigned"
-    if state.status is TicketStatus.WAITING_INTERNAL:
-        yield "waiting_internal"
+    for lane in standing.lanes:
+        yield _SIGNALS[lane]

@@ -11,7 +11,7 @@ from support.lanes import Signals
 from support.model import Channel, Priority, TicketStatus
 from support.policy import Metric
 from support.sla import Breach, BreachCause
-from support.standing import SlaState, Standing
+from support.standing import SlaState, Standing, lanes_of
 from support.tally import Tally
 from support.ticket import TicketState
 from tests.support.deciding import MONDAY
@@ -73,7 +73,9 @@ def test_signals_are_those_of_the_last_state_of_every_ticket(
 ) -> None:
     tally = Tally(Fraction(24))
     last: dict[str, tuple[TicketState, Standing]] = {}
-    for state, standing in changes:
+    for state, flags in changes:
+        lanes = lanes_of(state, breached=flags.breached, due=flags.escalation_due)
+        standing = replace(flags, lanes=lanes)
         tally.now(state, standing)
         last[state.ticket_id] = (state, standing)
         assert tally.reading().signals == counted(last)
