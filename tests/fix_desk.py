@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -15,12 +16,14 @@ from activities.decide import DecideActivities, Rulebook
 from activities.messages import EffectFailure
 from hub.intake import Gateway
 from rules.policies_file import load_policies
+from settings import Settings
 from store import policy_books, roster
 from store.pool import Pool, open_pool
 from support.errors import FlowHubError
 from support.model import Actor, ActorKind
 from support.needs import EvaluateRules, Fact, RuleAction, RuleVerdict
 from support.work import Outside
+from worker import ticket_worker
 from workflows.runner import TicketSandbox
 from workflows.ticket import TicketWorkflow
 
@@ -139,3 +142,20 @@ def refused_with(error: BaseException) -> str:
     """Code of a refusal."""
     assert isinstance(error, FlowHubError)
     return error.code
+
+
+@asynccontextmanager
+async def production(client: Client, database_url: str, task_queue: str) -> AsyncIterator[Pool]:
+    """Yield the pool beside a running worker as production has it, with the shipped pack."""
+    settings = Settings(
+        database_url=SecretStr(database_url),
+        task_queue=task_queue,
+        engine_timeout_s=30,
+        _env_file=None,
+    )
+    async with (
+        open_pool(database_url) as pool,
+        ticket_worker(client, pool, settings) as worker,
+        worker,
+    ):
+        yield pool

@@ -8,20 +8,17 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 from temporalio.client import Client
 
 from activities.relay import Relay
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
-from settings import Settings
 from store import outbox, roster
 from store.outbox import OutboxRow
-from store.pool import Connection, Pool, open_pool, transaction
+from store.pool import Connection, Pool, transaction
 from support.model import Channel, EventKind, Presence, Priority
-from tests.fix_desk import CUSTOMER, KIM
+from tests.fix_desk import CUSTOMER, KIM, production
 from tests.waiting import eventually
-from worker import ticket_worker
 
 PRIORITIES = (
     Priority.LOW,
@@ -121,17 +118,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(temporal_client: Client, database_url: str, task_queue: str) -> AsyncIterator[Desk]:
-    settings = Settings(
-        database_url=SecretStr(database_url),
-        task_queue=task_queue,
-        engine_timeout_s=30,
-        _env_file=None,
-    )
-    async with (
-        open_pool(database_url) as pool,
-        ticket_worker(temporal_client, pool, settings) as worker,
-        worker,
-    ):
+    async with production(temporal_client, database_url, task_queue) as pool:
         gateway = Gateway(pool, temporal_client, task_queue)
         yield Desk(pool, database_url, temporal_client, gateway, f"t-{uuid4().hex[:12]}")
 

@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 from temporalio.client import Client
 
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
 from rules.load import load_pack
 from rules.pack import Pack
-from settings import Settings
 from store import chronicle, shadows
 from store.chronicle import DecisionEntry
-from store.pool import Pool, open_pool
+from store.pool import Pool
 from support.model import EventKind
-from tests.fix_desk import CUSTOMER, KIM
+from tests.fix_desk import CUSTOMER, KIM, production
 from tests.publishing import published, shadowed, tagging
 from tests.waiting import eventually
-from worker import ticket_worker
 
 V1, V2 = tagging("one", on="created, note"), tagging("two", on="created, note")
 
@@ -46,17 +43,7 @@ class Desk:
 @pytest.fixture
 async def desk(temporal_client: Client, database_url: str, task_queue: str) -> AsyncIterator[Desk]:
     """The worker as it runs in production, with the shipped pack and a ticket T-1."""
-    settings = Settings(
-        database_url=SecretStr(database_url),
-        task_queue=task_queue,
-        engine_timeout_s=30,
-        _env_file=None,
-    )
-    async with (
-        open_pool(database_url) as pool,
-        ticket_worker(temporal_client, pool, settings) as worker,
-        worker,
-    ):
+    async with production(temporal_client, database_url, task_queue) as pool:
         tenant = f"t-{uuid4().hex[:12]}"
         gateway = Gateway(pool, temporal_client, task_queue)
         new = NewTicket(subject="No sound", ticket_id="T-1")
