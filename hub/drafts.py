@@ -23,6 +23,7 @@ from support.model import (
     checked_id,
     checked_tags,
 )
+from support.transitions import BY_THE_HUB
 
 MAX_SUBJECT = 500
 MAX_BODY = 100_000
@@ -32,7 +33,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 LOCALE = r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}"
 
 _SPOKEN = frozenset({EventKind.CUSTOMER_MESSAGE, EventKind.REPLY, EventKind.NOTE})
-NOT_BY_HAND = frozenset({EventKind.CREATED, EventKind.REPLY_FAILED, EventKind.OFFER})
+NOT_BY_HAND = BY_THE_HUB | {EventKind.CREATED}
 
 
 @dataclass(frozen=True, slots=True)

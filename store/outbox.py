@@ -18,6 +18,9 @@ from store.pool import Connection
 LISTEN: LiteralString = "listen outbox"
 """How a relay hears when a transaction that added a row has committed."""
 HAND_OUT = "hand_out"
+AGENT_DUE = "agent_due"
+OWNER_LEFT = "owner_left"
+BULK_CHANGE = "bulk_change"
 _BACKOFF_MAX_S = 60.0
 _ERROR_SHOWN = 300
 

@@ -28,8 +28,8 @@ from support.needs import (
     Row,
     RuleAction,
     RuleTrace,
-    claim,
 )
+from support.owners import claim_asked
 from support.policy import Metric, PolicyBook, Terms
 from support.proof import Derivation, Derivations, derivations
 from support.remembering import memory_of
@@ -257,8 +257,10 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     follow_up = request.book.office.add(at, FOLLOW_UP_AFTER)
     state = advance(request.state, trigger, at, follow_up)
     state, corrections = correct(request.state, state, request.book, trigger, at)
-    if trigger.kind is EventKind.ASSIGN and trigger.assignee:
-        yield from _claim_by_hand(state, request.state.owner)
+    if trigger.kind in (EventKind.ASSIGN, EventKind.REASSIGN) and trigger.assignee:
+        yield from claim_asked(trigger, state, request.state.owner)
+    if trigger.kind is EventKind.OWNER_LEFT and not request.owner_available:
+        state = replace(state, locked_until=None)
     work = _work(request, state, state.last_at)
     work.corrections = corrections
     if trigger.kind is EventKind.USE_POLICIES:
@@ -286,16 +288,6 @@ def _move_by_hand(work: Work) -> None:
     done = use_policies(work)
     kind = str(EventKind.USE_POLICIES)
     work.records.append(ActionRecord(0, "", kind, {}, done.outcome, done.detail))
-
-
-def _claim_by_hand(state: TicketState, before: str) -> Generator[Need, Answer, None]:
-    """Claim for a person's assignment: it wins over capacity, only an unknown agent is refused."""
-    if state.owner == before:
-        return
-    if not (yield from claim(state.owner, state.units, forced=True, kind=state.kind)):
-        raise InputError(
-            f"there is no agent {state.owner} in {state.tenant}: see `flowhub roster list`"
-        )
 
 
 def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due, Clocks]:

@@ -68,6 +68,24 @@ class TransitionRefusedError(InputError):
     code = "TransitionRefused"
 
 
+class OwnerChangedError(InputError):
+    """The ticket has another owner than the event is about; `details` has the `owner`."""
+
+    code = "OwnerChanged"
+
+
+class OwnerLockedError(InputError):
+    """The owner lock holds the ticket; `details` has `owner` and `locked_until`."""
+
+    code = "OwnerLocked"
+
+
+class NoRoomError(InputError):
+    """Who was to get the ticket has no room for it, or is not at work."""
+
+    code = "NoRoom"
+
+
 class CalendarError(FlowHubError):
     """A business calendar is malformed, or has no open time."""
 

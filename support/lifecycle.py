@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from support import handovers
 from support.errors import ImplausibleTimeError, InputError
 from support.escalation import Acknowledgement
+from support.marking import next_turn, turn_of, with_move
 from support.marks import (
     Given,
     Mark,
@@ -23,6 +25,7 @@ from support.marks import (
     tags_at,
 )
 from support.model import ActorKind, Channel, EventKind, TicketEvent, TicketStatus, checked_tags
+from support.ownership import Ownership
 from support.ticket import TicketState
 from support.transitions import ALLOWED, check, refuse
 
@@ -105,6 +108,7 @@ def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> Tic
         tier=opening.tier,
         tags=opening.tags,
         follow_up_of=opening.follow_up_of,
+        ownership=Ownership(since=at),
         marks=(
             Mark(
                 at,
@@ -118,34 +122,6 @@ def opened(event: TicketEvent, tenant: str, ticket_id: str, at: datetime) -> Tic
         customer_wrote_at=at,
         replied_at=at if by_phone else None,
     )
-
-
-def _with_move(
-    state: TicketState,
-    event: TicketEvent,
-    at: datetime,
-    status: TicketStatus,
-    given: Given = Given.ALWAYS,
-    *,
-    wait: Waiting | None = None,
-) -> TicketState:
-    """Leave the mark that moves the ticket to `status` where what it is `given` holds."""
-    turn = _turn_of(state, event, at, MarkKind.STATUS)
-    words = (event.disposition,) if event.disposition and not status.active else ()
-    mark = Mark(
-        at, MarkKind.STATUS, event.event_id, status, turn=turn, words=words, given=given, wait=wait
-    )
-    return replace(state, marks=(*state.marks, mark))
-
-
-def _turn_of(state: TicketState, event: TicketEvent, at: datetime, kind: MarkKind) -> int:
-    """Return the turn of what `event` does: what a rule does is read after what it is due to."""
-    return _next_turn(state, at, kind) if event.actor.kind is ActorKind.RULE else 0
-
-
-def _next_turn(state: TicketState, at: datetime, kind: MarkKind = MarkKind.STATUS) -> int:
-    turns = (mark.turn for mark in state.marks if mark.at == at and mark.kind is kind)
-    return max(turns, default=-1) + 1
 
 
 def _settled(before: TicketState, after: TicketState) -> TicketState:
@@ -183,7 +159,17 @@ def advance(
     after = _STEPS[event.kind](state, event, at, follow_up_default)
     if after.marks is not state.marks:
         after = _settled(state, after)
+    if after.active and not state.active and not after.owner:
+        after = replace(after, ownership=after.ownership.begun(at))
+    if _accepts(after, event):
+        after = replace(after, ownership=replace(after.ownership, accept_by=None))
     return replace(after, last_at=max(at, state.last_at))
+
+
+def _accepts(state: TicketState, event: TicketEvent) -> bool:
+    """Whether the owner shows that they took the ticket: by anything that they do with it."""
+    waited_for = state.ownership.accept_by is not None
+    return waited_for and event.actor.kind is ActorKind.AGENT and event.actor.id == state.owner
 
 
 def _customer_message(
@@ -208,7 +194,7 @@ def _with_unseen(state: TicketState, event: TicketEvent) -> TicketState:
         MarkKind.STATUS,
         event.event_id,
         TicketStatus.OPEN,
-        turn=_next_turn(state, at),
+        turn=next_turn(state, at),
         given=Given.UNSEEN,
     )
     return replace(state, marks=(*state.marks, opening))
@@ -242,20 +228,6 @@ def _note(
     return state
 
 
-def _assign(
-    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
-) -> TicketState:
-    moved = state.owner not in ("", event.assignee)
-    if event.assignee:
-        state = _with_move(state, event, at, TicketStatus.OPEN, Given.NEW)
-    return replace(
-        state,
-        owner=event.assignee,
-        locked_until=None,
-        reassign_count=state.reassign_count + moved,
-    )
-
-
 def _ack(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if event.actor.kind is not ActorKind.AGENT:
         raise InputError("only an agent can acknowledge: automation and customers never do")
@@ -267,7 +239,7 @@ def _priority(
 ) -> TicketState:
     if event.priority is None:
         raise InputError("a priority event needs the new priority: low, normal, high or urgent")
-    turn = _turn_of(state, event, at, MarkKind.PRIORITY)
+    turn = turn_of(state, event, at, MarkKind.PRIORITY)
     mark = Mark(at, MarkKind.PRIORITY, event.event_id, priority=event.priority, turn=turn)
     marks = (*_with_beginning(state), mark)
     return replace(state, marks=marks, priority=priority_at(marks) or event.priority)
@@ -280,7 +252,7 @@ def _tag(state: TicketState, event: TicketEvent, at: datetime, _default: datetim
     both = [tag for tag in added if tag in removed]
     if both:
         raise InputError(f"tag {both[0]} cannot be added and removed at once: choose one")
-    turn = _turn_of(state, event, at, MarkKind.TAG)
+    turn = turn_of(state, event, at, MarkKind.TAG)
     mark = Mark(at, MarkKind.TAG, event.event_id, words=added, without=removed, turn=turn)
     marks = (*_with_beginning(state), mark)
     tags = tags_at(marks)
@@ -322,7 +294,7 @@ def _wait(
             on=event.waiting_on,
             ref=event.waiting_ref,
         )
-    after = _with_move(state, event, at, event.status, given, wait=waiting)
+    after = with_move(state, event, at, event.status, given, wait=waiting)
     if given is Given.ANSWERED and not answered_before(after.marks[-1], state.marks):
         late = at < state.last_at
         raise refuse(
@@ -337,25 +309,25 @@ def _wait(
 def _resume(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    return _with_move(state, event, at, TicketStatus.OPEN, Given.WAITING)
+    return with_move(state, event, at, TicketStatus.OPEN, Given.WAITING)
 
 
 def _resolve(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    return _with_move(state, event, at, TicketStatus.RESOLVED)
+    return with_move(state, event, at, TicketStatus.RESOLVED)
 
 
 def _reopen(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:
-    return _with_move(state, event, at, TicketStatus.OPEN, Given.ENDED)
+    return with_move(state, event, at, TicketStatus.OPEN, Given.ENDED)
 
 
 def _close(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     if state.unanswered and event.actor.kind in (ActorKind.RULE, ActorKind.SYSTEM):
         raise refuse(state.status, event.kind, "automation never closes an unanswered ticket")
-    return _with_move(state, event, at, TicketStatus.CLOSED, Given.RESOLVED)
+    return with_move(state, event, at, TicketStatus.CLOSED, Given.RESOLVED)
 
 
 def _reply_failed(
@@ -378,7 +350,7 @@ _STEPS: Mapping[
     EventKind.CUSTOMER_MESSAGE: _customer_message,
     EventKind.REPLY: _reply,
     EventKind.NOTE: _note,
-    EventKind.ASSIGN: _assign,
+    EventKind.ASSIGN: handovers.assign,
     EventKind.ACK: _ack,
     EventKind.PRIORITY: _priority,
     EventKind.WAIT: _wait,
@@ -390,4 +362,9 @@ _STEPS: Mapping[
     EventKind.USE_POLICIES: _note,
     EventKind.TAG: _tag,
     EventKind.OFFER: _note,
+    EventKind.NO_OWNER: _note,
+    EventKind.DECLINE: handovers.decline,
+    EventKind.UNLOCK: handovers.unlock,
+    EventKind.OWNER_LEFT: handovers.owner_left,
+    EventKind.REASSIGN: handovers.reassign,
 }

@@ -98,6 +98,19 @@ class EventKind(StrEnum):
     USE_POLICIES = "use_policies"
     TAG = "tag"
     OFFER = "offer"
+    NO_OWNER = "no_owner"
+    DECLINE = "decline"
+    UNLOCK = "unlock"
+    OWNER_LEFT = "owner_left"
+    REASSIGN = "reassign"
+
+
+class LeftCause(StrEnum):
+    """Why the owner of a ticket cannot go on with it."""
+
+    SHIFT_ENDED = "shift_ended"
+    ON_LEAVE = "on_leave"
+    OFFLINE = "offline"
 
 
 class WaitingOn(StrEnum):
@@ -141,8 +154,12 @@ class TicketEvent:
     empty assignee releases), `status`, `waiting_on`, `waiting_ref`, `follow_up_at` (wait),
     `automatic` (a reply that no person wrote, so no response), `voids` (reply_failed: the event id
     of the reply that did not arrive), `disposition` (resolve, close: what it was, such as spam; a
-    policy may void its clocks on it), `tags_added`, `tags_removed` (tag). Free text (body, reason)
-    is stored first and named by `message_ref`.
+    policy may void its clocks on it), `tags_added`, `tags_removed` (tag), `left_cause`
+    (owner_left), `change_id` (reassign: the bulk change that asks for it). Events owner_left and
+    reassign are about `expected_owner`: of a ticket that has another owner they are refused, a
+    reassign also where that owner has not had it since `expected_since`. A reassign goes beyond the
+    capacity of its `assignee` only if `forced`. Free text (body, reason) is stored first and named
+    by `message_ref`.
     """
 
     event_id: str
@@ -165,6 +182,11 @@ class TicketEvent:
     disposition: str = ""
     tags_added: tuple[str, ...] = ()
     tags_removed: tuple[str, ...] = ()
+    left_cause: LeftCause | None = None
+    expected_owner: str = ""
+    expected_since: datetime | None = None
+    change_id: str = ""
+    forced: bool = False
 
 
 def said(event: TicketEvent) -> TicketEvent:

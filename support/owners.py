@@ -4,9 +4,11 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from support.model import EventKind, TicketStatus
+from support.errors import InputError, NoRoomError
+from support.model import EventKind, TicketEvent, TicketStatus
 from support.needs import Answer, FindCandidates, Need, RuleAction, candidates, claim, people
 from support.routing import Role, Strategy, rank
+from support.ticket import TicketState
 from support.transitions import check
 from support.work import Asking, Done, Outcome, Work
 
@@ -16,6 +18,26 @@ _STAND_INS: Mapping[Role, tuple[Role, ...]] = {
     Role.ON_CALL: (Role.MANAGER, Role.LEAD),
 }
 """Who is told where nobody has the role: a step that reaches nobody would be a silent one."""
+
+
+def claim_asked(
+    event: TicketEvent, after: TicketState, before: str
+) -> Generator[Need, Answer, None]:
+    """Claim for who an assign or reassign event gives the ticket to, instead of `before`.
+
+    A person's assignment wins over capacity: only an unknown agent is refused, with InputError.
+    A move of a bulk change is not, unless it is forced: NoRoomError.
+    """
+    agent_id, forced = after.owner, event.kind is EventKind.ASSIGN or event.forced
+    if agent_id == before or (
+        yield from claim(agent_id, after.units, forced=forced, kind=after.kind)
+    ):
+        return
+    if forced:
+        raise InputError(
+            f"there is no agent {agent_id} in {after.tenant}: see `flowhub roster list`"
+        )
+    raise NoRoomError(f"{agent_id} has no room for the ticket, or is not at work", agent=agent_id)
 
 
 def assign(work: Work, action: RuleAction) -> Asking:

@@ -11,6 +11,7 @@ from support.escalation import Acknowledgement, StepRecord
 from support.marks import Mark, Waiting
 from support.model import Channel, Priority, TicketStatus
 from support.needs import Firing
+from support.ownership import Ownership
 from support.policy import Traits
 from support.routing import WorkKind
 from support.sla import Breach
@@ -24,6 +25,9 @@ UNITS: dict[TicketStatus, Decimal] = {
     TicketStatus.CLOSED: Decimal(0),
 }
 CHAT_UNITS = Decimal(4)
+
+
+_UNTOLD = Ownership()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class TicketState:
     reassign_count: int = 0
     firings: tuple[Firing, ...] = ()
     halted: Halt | None = None
+    ownership: Ownership = _UNTOLD
 
     @property
     def traits(self) -> Traits:

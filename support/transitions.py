@@ -23,9 +23,22 @@ _ACTIVE = frozenset(
         EventKind.USE_POLICIES,
         EventKind.TAG,
         EventKind.OFFER,
+        EventKind.NO_OWNER,
+        EventKind.DECLINE,
+        EventKind.UNLOCK,
+        EventKind.OWNER_LEFT,
+        EventKind.REASSIGN,
     }
 )
-_NEVER_ASKED = frozenset({EventKind.REPLY_FAILED, EventKind.OFFER})
+BY_THE_HUB = frozenset(
+    {
+        EventKind.REPLY_FAILED,
+        EventKind.OFFER,
+        EventKind.NO_OWNER,
+        EventKind.OWNER_LEFT,
+        EventKind.REASSIGN,
+    }
+)
 """What nobody can ask for, so no refusal names it as possible."""
 ALLOWED: Mapping[TicketStatus, frozenset[EventKind]] = {
     TicketStatus.NEW: _ACTIVE,
@@ -54,7 +67,7 @@ def refuse(
 
     `at` is given of an event in the ticket's past, and `status` is what the ticket was then.
     """
-    never = {*_NEVER_ASKED, *([kind] if why else [])}
+    never = {*BY_THE_HUB, *([kind] if why else [])}
     allowed = sorted(ALLOWED[status] - never)
     reason = f" ({why})" if why else ""
     said = f"{kind} is not possible while the ticket is {status}{reason}; possible now"

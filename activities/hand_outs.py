@@ -1,0 +1,66 @@
+"""Hands out: wakes the workflows of waiting tickets that somebody can take now."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import logs
+from activities.couriers import Signals
+from store import automation, outbox, waiting
+from store.outbox import OutboxRow
+from store.pool import Connection
+from store.waiting import PAGE, Place
+from support.handing_out import MOST_OFFERS, OFFER_PREFIX, WaitingTicket, chosen, offer
+
+_log = logs.get(__name__)
+
+
+class HandOuts:
+    """The courier of `hand_out`: what caused it is in the rows, what is offered in the ledger."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+
+    async def __call__(self, conn: Connection, rows: Sequence[OutboxRow]) -> None:
+        """Offer waiting tickets to themselves: as many as those who are there have room for."""
+        newest = rows[-1]
+        tenant = newest.tenant
+        if await automation.stopped(conn, tenant=tenant):
+            return
+        rooms = await waiting.rooms(conn, tenant=tenant)
+        if not rooms:
+            return
+        found = await waiting.tickets(
+            conn, tenant=tenant, without=_spared(rows), after=_place(newest.about.get("after"))
+        )
+        offered = chosen(found, rooms)
+        event = offer(f"{OFFER_PREFIX}{newest.id}", datetime.now(UTC))
+        for ticket in offered:
+            await self._signals.send(tenant, ticket.ticket_id, event)
+        if len(offered) == MOST_OFFERS:
+            await _go_on(conn, newest, offered[-1])
+        elif len(found) == PAGE:
+            await _go_on(conn, newest, found[-1])
+        if offered:
+            _log.info("handed out", tenant=tenant, outbox=newest.id, offered=len(offered))
+
+
+def _spared(rows: Sequence[OutboxRow]) -> list[str]:
+    """Return the ticket that all causes spare: one that was released does not come back at once."""
+    spared = {str(row.about.get("ticket", "")) for row in rows}
+    return sorted(spared) if len(spared) == 1 else []
+
+
+async def _go_on(conn: Connection, row: OutboxRow, last: WaitingTicket) -> None:
+    due = last.next_due_at
+    after = [due.isoformat() if due else None, last.created_at.isoformat(), last.ticket_id]
+    about = {**row.about, "after": after}
+    await outbox.add(conn, tenant=row.tenant, kind=row.kind, about=about)
+
+
+def _place(after: Any) -> Place | None:  # noqa: ANN401  JSON of `_go_on`
+    if after is None:
+        return None
+    due, created_at, ticket_id = after
+    due_at = datetime.fromisoformat(due) if due else None
+    return Place(due_at, datetime.fromisoformat(created_at), ticket_id)

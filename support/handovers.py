@@ -1,0 +1,91 @@
+"""How a ticket goes from hand to hand: what each event about its owner makes of its state."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from support.errors import InputError, OwnerChangedError, OwnerLockedError
+from support.marking import with_move
+from support.marks import Given
+from support.model import ActorKind, TicketEvent, TicketStatus
+from support.ticket import TicketState
+
+
+def assign(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
+    """Give it to somebody, or to nobody: over an owner lock only by its owner, or with a reason."""
+    by_rule = event.actor.kind is ActorKind.RULE
+    if state.locked(at) and not (by_rule or event.actor.id == state.owner or event.message_ref):
+        raise _locked(state, ": give the reason to override it")
+    moved = state.owner not in ("", event.assignee)
+    if event.assignee:
+        state = with_move(state, event, at, TicketStatus.OPEN, Given.NEW)
+    return replace(
+        state,
+        owner=event.assignee,
+        locked_until=None,
+        reassign_count=state.reassign_count + moved,
+        ownership=state.ownership.passed(state.owner, event.assignee, max(at, state.last_at)),
+    )
+
+
+def _locked(state: TicketState, what_to_do: str = "") -> OwnerLockedError:
+    until = state.locked_until.isoformat() if state.locked_until else ""
+    return OwnerLockedError(
+        f"the ticket is locked to {state.owner} until {until}{what_to_do}",
+        owner=state.owner,
+        locked_until=until,
+    )
+
+
+def given_back(state: TicketState, at: datetime) -> TicketState:
+    """Return the ticket when its owner declined it or did not accept it in time: it has none."""
+    ownership = state.ownership.given_back(state.owner, at)
+    return replace(state, owner="", locked_until=None, ownership=ownership)
+
+
+def decline(
+    state: TicketState, event: TicketEvent, at: datetime, _default: datetime
+) -> TicketState:
+    """Let its owner give it back. InputError where somebody else tries."""
+    if event.actor.kind is not ActorKind.AGENT or event.actor.id != state.owner:
+        owner = f"its owner {state.owner}" if state.owner else "an owner, and it has none"
+        raise InputError(f"only {owner} can decline the ticket", field="actor")
+    return given_back(state, max(at, state.last_at))
+
+
+def unlock(
+    state: TicketState, event: TicketEvent, _at: datetime, _default: datetime
+) -> TicketState:
+    """Release the owner lock."""
+    if event.actor.kind is ActorKind.CUSTOMER:
+        raise InputError("a customer cannot release an owner lock", field="actor")
+    return replace(state, locked_until=None)
+
+
+def _about_owner(state: TicketState, event: TicketEvent) -> None:
+    """Refuse what is about an owner whom the ticket does not have, or no longer without a break."""
+    since = event.expected_since
+    if state.owner == event.expected_owner and since in (None, state.ownership.since):
+        return
+    if state.owner == event.expected_owner:
+        had = f"has had it only since {state.ownership.since}"
+        raise OwnerChangedError(f"{state.owner} {had}", owner=state.owner)
+    now, was = state.owner or "nobody", event.expected_owner or "nobody"
+    raise OwnerChangedError(f"the owner is {now} now, no more {was}", owner=state.owner)
+
+
+def owner_left(
+    state: TicketState, event: TicketEvent, _at: datetime, _default: datetime
+) -> TicketState:
+    """Note that its owner cannot go on; OwnerChangedError where it is not theirs."""
+    _about_owner(state, event)
+    return state
+
+
+def reassign(
+    state: TicketState, event: TicketEvent, at: datetime, default: datetime
+) -> TicketState:
+    """Move it as a bulk change asks; OwnerChangedError or OwnerLockedError where it must not be."""
+    _about_owner(state, event)
+    if state.locked(at):
+        raise _locked(state)
+    return assign(state, event, at, default)

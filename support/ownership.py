@@ -1,0 +1,98 @@
+"""Whose a ticket is and has been: since when, who declined it, and why nobody has it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+DECLINED_FOR = timedelta(hours=4)
+"""How long a ticket is not offered again to who declined it, or did not accept it in time."""
+
+
+class NoOwnerWhy(StrEnum):
+    """Why a ticket that looked for an owner found none."""
+
+    NOBODY_SUITS = "nobody_suits"
+    NOBODY_AT_WORK = "nobody_at_work"
+    ALL_FULL = "all_full"
+    ALL_DECLINED = "all_declined"
+
+
+_WORDS = {
+    NoOwnerWhy.NOBODY_SUITS: "no {who} is on the roster",
+    NoOwnerWhy.NOBODY_AT_WORK: "no {who} is at work",
+    NoOwnerWhy.ALL_FULL: "no {who} who is at work has room",
+    NoOwnerWhy.ALL_DECLINED: "no {who} is left who has not declined it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NoOwner:
+    """Why nobody has the ticket, and when the next shift begins of somebody who could."""
+
+    why: NoOwnerWhy
+    next_shift_at: datetime | None = None
+
+    def sentence(self, who: str) -> str:
+        """Say it; `who` was looked for."""
+        said = _WORDS[self.why].format(who=who)
+        if self.next_shift_at is None:
+            return said
+        return f"{said}; the next suitable shift begins {self.next_shift_at.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Who gave the ticket back, and until when it is not offered to them again."""
+
+    agent_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What a ticket remembers of its owners beside the present one.
+
+    `since` is when the present owner got it, or since when it has had none. `last` had it before.
+    `accept_by`: the owner has to show by then that they took it. `overflow_at`: from then on it is
+    also given to who lacks its skills. `sought_teams` are teams beside its own that rules have
+    asked for it in vain. `none` is why nobody has it.
+    """
+
+    since: datetime | None = None
+    last: str = ""
+    declined: tuple[Declined, ...] = ()
+    accept_by: datetime | None = None
+    overflow_at: datetime | None = None
+    sought_teams: tuple[str, ...] = ()
+    none: NoOwner | None = None
+
+    def passed(self, before: str, to: str, at: datetime) -> "Ownership":
+        """Return it when the ticket has gone from `before` to `to` (empty: nobody) at `at`."""
+        if before == to:
+            return replace(self, accept_by=None)
+        return Ownership(
+            since=at, last=before or self.last, declined=_in_force(self.declined, at, without=to)
+        )
+
+    def given_back(self, owner: str, at: datetime) -> "Ownership":
+        """Return it when `owner` declined the ticket, or did not accept it in time."""
+        after = self.passed(owner, "", at)
+        declined = _in_force(after.declined, at, without=owner)
+        return replace(after, declined=(*declined, Declined(owner, at + DECLINED_FOR)))
+
+    def begun(self, at: datetime) -> "Ownership":
+        """Return it when a ticket without an owner becomes active."""
+        return Ownership(since=at, last=self.last)
+
+    def declined_by(self, at: datetime) -> tuple[str, ...]:
+        """Who is not to be asked at `at`."""
+        return tuple(one.agent_id for one in self.declined if at < one.until)
+
+    def overflows(self, at: datetime) -> bool:
+        """Whether its skills are no longer insisted on at `at`."""
+        return self.overflow_at is not None and self.overflow_at <= at
+
+
+def _in_force(declined: Iterable[Declined], at: datetime, *, without: str) -> tuple[Declined, ...]:
+    return tuple(one for one in declined if at < one.until and one.agent_id != without)
