@@ -331,6 +331,7 @@ def event_row(
 def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref: str) -> TicketRow:
     """Return the projection of a ticket after a decision."""
     state, flags, due = decision.state, decision.standing, decision.next_due
+    none = state.ownership.none
     return TicketRow(
         tenant=asked.tenant,
         ticket_id=asked.ticket_id,
@@ -358,8 +359,11 @@ def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref:
         pack_version=decision.pack_version,
         halted=state.halted.reason if state.halted is not None else "",
         state=kept.state,
-        skills=state.skills,
+        skills=() if state.ownership.overflows(decision.at) else state.skills,
         waits_since=decision.at if state.active and not state.owner else None,
+        no_owner=str(none.why) if none is not None and state.active else "",
+        next_shift_at=none.next_shift_at if none is not None and state.active else None,
+        sought_teams=state.ownership.sought_teams,
         passed_by=passed_by(asked.event, decision.actions),
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from store import customers, lanes, outbox, roster
+from store import customers, lanes, outbox, outlook, roster
 from store.ledger import Claim
 from store.pool import Connection
 from support.handing_out import frees, waits
@@ -17,6 +17,7 @@ from support.needs import (
     EvaluateRules,
     FindCandidates,
     FindCustomer,
+    FindOutlook,
     FindPeople,
     Need,
     ReadLanes,
@@ -70,8 +71,8 @@ class Surroundings:
         match need:
             case EvaluateRules():
                 return await self.rules.judge(need)
-            case FindCandidates():
-                return await roster.candidates(self.conn, tenant=self.tenant, need=need)
+            case FindCandidates() | FindOutlook():
+                return await self._suited(need)
             case FindPeople(role, team):
                 return await roster.people(self.conn, tenant=self.tenant, role=role, team=team)
             case ReadLanes():
@@ -86,6 +87,11 @@ class Surroundings:
                 )
             case ClaimOwner():
                 return await self._claim(need)
+
+    async def _suited(self, need: FindCandidates | FindOutlook) -> Answer:
+        if isinstance(need, FindOutlook):
+            return await outlook.outlook(self.conn, tenant=self.tenant, need=need)
+        return await roster.candidates(self.conn, tenant=self.tenant, need=need)
 
     async def _claim(self, need: ClaimOwner) -> bool:
         agent_id, units = need.agent_id, need.units
@@ -145,19 +151,18 @@ class Surroundings:
         """Wake up whoever waits for the capacity that the decision freed, after it is settled.
 
         `was` is the ticket before the decision. One that begins to wait, or may be handed out
-        again, is looked at once more.
+        again, is looked at once more; not one that a person released.
         """
-        if before is not None:
-            if frees(before.agent_id, before.units, state):
-                await outbox.capacity_freed(
-                    self.conn,
-                    tenant=self.tenant,
-                    agent_id=before.agent_id,
-                    ticket_id=self.ticket_id,
-                    seq=seq,
-                )
-            return
-        if not waits(was) and waits(state):
+        if before is not None and frees(before.agent_id, before.units, state):
+            await outbox.capacity_freed(
+                self.conn,
+                tenant=self.tenant,
+                agent_id=before.agent_id,
+                ticket_id=self.ticket_id,
+                seq=seq,
+            )
+        fresh = before is None or state.ownership.none is not None
+        if fresh and not waits(was) and waits(state):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}
             await outbox.add(
                 self.conn, tenant=self.tenant, kind=outbox.HAND_OUT, about=about, after=CROSSED

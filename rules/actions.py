@@ -21,6 +21,7 @@ class ParamType(StrEnum):
 
     CHOICE = "choice"
     MINUTES = "minutes"
+    SECONDS = "seconds"
     LINE = "line with {fields}"
     NAME = "name"
     TAGS = "tag, or list of tags"
@@ -45,6 +46,9 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
         "role": ParamSpec(ParamType.CHOICE, tuple(Role), required=False),
         "team": ParamSpec(ParamType.NAME, required=False),
         "strategy": ParamSpec(ParamType.CHOICE, tuple(Strategy), required=False),
+        "accept_within_s": ParamSpec(ParamType.SECONDS, required=False),
+        "overflow_after_s": ParamSpec(ParamType.SECONDS, required=False),
+        "otherwise": ParamSpec(ParamType.CHOICE, ("keep", "release"), required=False),
     },
     "escalate": {"to": _TO},
     "lock_owner": {"minutes": ParamSpec(ParamType.MINUTES)},
@@ -73,7 +77,9 @@ NOT_BARE = frozenset({"tag"})
 MOST_ACTIONS = 50
 """Actions of one rule or macro."""
 MOST_MINUTES = 30 * 24 * 60
+MOST_SECONDS = 7 * 24 * 3600
 MOST_NOTE = 500
+_MOST = {ParamType.MINUTES: MOST_MINUTES, ParamType.SECONDS: MOST_SECONDS}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -158,10 +164,10 @@ def _choices(spec: ParamSpec, names: Names) -> Iterable[str]:
 
 
 def _param(node: Node, name: str, spec: ParamSpec, names: Names) -> Param:
-    if spec.type is ParamType.MINUTES:
-        value = node.value
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST_MINUTES:
-            raise node.place.fault(f"`{name}` must be whole minutes from 1 to {MOST_MINUTES}")
+    if spec.type in _MOST:
+        value, most = node.value, _MOST[spec.type]
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
+            raise node.place.fault(f"`{name}` must be whole {spec.type} from 1 to {most}")
         return value
     if spec.type is ParamType.TAGS:
         return _tags(node, name)

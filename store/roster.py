@@ -18,18 +18,24 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
        (a.kind_capacity ->> %(kind)s)::numeric as kind_capacity,
        limited(a, %(at)s) as limited,
        coalesce(split_part(c.locale, '-', 1) = any(a.languages), false) as speaks,
+       coalesce(a.agent_id = coalesce(nullif(%(last_owner)s, ''), h.agent_id), false) as had,
        a.skills, a.skill_levels as levels
   from agents as a
+  left join claims as h on h.tenant = a.tenant and h.ticket_id = %(follow_up_of)s
   left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
  where a.tenant = %(tenant)s and a.presence = 'online' and a.role = %(role)s
-   and (%(team)s::text = '' or a.team = %(team)s) and a.skills @> %(skills)s::text[]
+   and (%(team)s::text = '' or a.team = %(team)s)
+   and (not %(insists)s or a.skills @> %(skills)s::text[])
 """  # noqa: S608  constant pieces
     + ON_SHIFT_AT
     + """
  order by (a.load_units < a.capacity_units) desc,
-          case when %(strategy)s = 'skill_match'
+          %(strategy)s = 'sticky'
+              and a.agent_id = coalesce(nullif(%(last_owner)s, ''), h.agent_id) desc nulls last,
+          case when %(strategy)s = 'skill_match' or not %(insists)s
                then (select sum(coalesce((a.skill_levels ->> skill)::integer, 1))
-                       from unnest(%(skills)s::text[]) as skill) end desc nulls last,
+                       from unnest(%(skills)s::text[]) as skill where skill = any(a.skills))
+               end desc nulls last,
           case when %(strategy)s = 'round_robin' then a.idle_since end,
           a.load_units, a.idle_since, a.agent_id
  limit 50
@@ -55,6 +61,9 @@ async def candidates(
             "kind": str(need.kind),
             "customer_id": need.customer_id,
             "strategy": str(need.strategy),
+            "insists": need.insists,
+            "last_owner": need.last_owner,
+            "follow_up_of": need.follow_up_of,
         },
     )
     rows = await cursor.fetchall()

@@ -19,7 +19,8 @@ MAX_LISTED = 500
 class TicketView:
     """A ticket as lists and its page show it. `owner` is empty while nobody has claimed it.
 
-    `halted` is why automation on it stands still until somebody looks.
+    `halted` is why automation on it stands still until somebody looks, `no_owner` why it found none
+    (`support.ownership.NoOwnerWhy`), and `next_shift_at` when somebody comes who could take it.
     """
 
     ticket_id: str
@@ -47,6 +48,8 @@ class TicketView:
     next_deadline_is: str
     parked: str
     halted: str
+    no_owner: str
+    next_shift_at: datetime | None
     decision_seq: int
     pack_version: str
 
@@ -57,6 +60,7 @@ select t.ticket_id, t.run_id, t.channel, t.priority, t.status, t.team, t.custome
        t.follow_up_of, t.created_at, t.changed_at, t.resolved_at, t.closed_at, t.active,
        t.breached, t.breached_held, t.escalation_due, t.sla_state, t.next_due_at,
        t.next_deadline, t.next_deadline_is, t.decision_seq, t.pack_version, t.halted,
+       t.no_owner, t.next_shift_at,
        coalesce((select string_agg(p.error, '; ') from parkings as p
                   where p.tenant = t.tenant and p.ticket_id = t.ticket_id), '') as parked
   from tickets as t

@@ -7,11 +7,12 @@ reply) leave an `Effect`: an intent that an activity performs under its key afte
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 
+from support.assigning import assign
 from support.errors import FlowHubError
 from support.model import EventKind, Priority
 from support.moves import moved
 from support.needs import Answer, Need, Param, RuleAction
-from support.owners import assign, escalate, lock_owner, recipients, target_of
+from support.owners import escalate, lock_owner, recipients, target_of
 from support.quotas import message_quota, notification_quota, sent_today
 from support.templates import with_facts
 from support.work import (

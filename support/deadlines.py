@@ -33,10 +33,21 @@ class DueKind(StrEnum):
     REMIND = "remind"
     AUTO_RESOLVE = "auto_resolve"
     AUTO_CLOSE = "auto_close"
+    ACCEPTANCE = "acceptance"
+    OVERFLOW = "overflow"
+    DECLINE_OVER = "decline_over"
 
 
 _BY_AUTOMATION = frozenset(
-    {DueKind.FOLLOW_UP, DueKind.REMIND, DueKind.AUTO_RESOLVE, DueKind.AUTO_CLOSE}
+    {
+        DueKind.FOLLOW_UP,
+        DueKind.REMIND,
+        DueKind.AUTO_RESOLVE,
+        DueKind.AUTO_CLOSE,
+        DueKind.ACCEPTANCE,
+        DueKind.OVERFLOW,
+        DueKind.DECLINE_OVER,
+    }
 )
 _LABELS = {
     DueKind.STEP: "{metric} at {share} of its target",
@@ -46,6 +57,9 @@ _LABELS = {
     DueKind.REMIND: "customer is reminded",
     DueKind.AUTO_RESOLVE: "resolved without an answer from the customer",
     DueKind.AUTO_CLOSE: "resolved ticket closes",
+    DueKind.ACCEPTANCE: "owner has not accepted it",
+    DueKind.OVERFLOW: "its skills are no longer insisted on",
+    DueKind.DECLINE_OVER: "it may be offered again to who declined it",
 }
 
 
@@ -106,7 +120,7 @@ def upcoming(
     promised = any(clock.metric is Metric.CALLBACK and clock.unmet for clock in clocks)
     life = (
         replace(due, at=state.last_at, planned=due.at) if due.at < state.last_at else due
-        for due in _of_life(state, office)
+        for due in (*_of_life(state, office), *_of_owner(state))
         if not (promised and due.kind is DueKind.AUTO_CLOSE)
         and not (state.halted is not None and due.by_automation)
     )
@@ -156,3 +170,17 @@ def _of_life(state: TicketState, office: BusinessCalendar) -> Iterator[Due]:
         yield Due(office.add(waiting.since, RESOLVE_AFTER), DueKind.AUTO_RESOLVE)
     if state.status is TicketStatus.RESOLVED and state.resolved_at:
         yield Due(state.resolved_at + CLOSE_AFTER, DueKind.AUTO_CLOSE)
+
+
+def _of_owner(state: TicketState) -> Iterator[Due]:
+    """Yield what falls due about who has the ticket, or should have it."""
+    if not state.active:
+        return
+    ownership = state.ownership
+    if state.owner and ownership.accept_by is not None:
+        yield Due(ownership.accept_by, DueKind.ACCEPTANCE)
+    if not state.owner:
+        if ownership.overflow_at is not None:
+            yield Due(ownership.overflow_at, DueKind.OVERFLOW)
+        for declined in ownership.declined:
+            yield Due(declined.until, DueKind.DECLINE_OVER)

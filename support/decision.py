@@ -16,6 +16,7 @@ from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.halting import let_go_on, tell
+from support.handovers import missed
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
 from support.marks import Mark
 from support.model import EventKind, TicketEvent
@@ -304,6 +305,8 @@ def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due,
     state = replace(state, last_at=max(state.last_at, due.at))
     if due.kind is DueKind.LOCK_EXPIRED:
         return replace(state, locked_until=None), due, clocks
+    if due.kind is DueKind.ACCEPTANCE:
+        state = missed(state, due.at)
     if not due.metric:
         state = replace(state, settled=(*state.settled[-15:], due.stamp))
     return state, due, clocks

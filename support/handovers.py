@@ -1,12 +1,13 @@
 """How a ticket goes from hand to hand: what each event about its owner makes of its state."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from support.errors import InputError, OwnerChangedError, OwnerLockedError
 from support.marking import with_move
 from support.marks import Given
 from support.model import ActorKind, TicketEvent, TicketStatus
+from support.ownership import DECLINED_FOR, MISSED_FOR
 from support.ticket import TicketState
 
 
@@ -23,7 +24,9 @@ def assign(state: TicketState, event: TicketEvent, at: datetime, _default: datet
         owner=event.assignee,
         locked_until=None,
         reassign_count=state.reassign_count + moved,
-        ownership=state.ownership.passed(state.owner, event.assignee, max(at, state.last_at)),
+        ownership=state.ownership.passed(
+            state.owner, event.assignee, max(at, state.last_at), sticks=by_rule
+        ),
     )
 
 
@@ -36,9 +39,13 @@ def _locked(state: TicketState, what_to_do: str = "") -> OwnerLockedError:
     )
 
 
-def given_back(state: TicketState, at: datetime) -> TicketState:
-    """Return the ticket when its owner declined it or did not accept it in time: it has none."""
-    ownership = state.ownership.given_back(state.owner, at)
+def missed(state: TicketState, at: datetime) -> TicketState:
+    """Return the ticket when its owner did not accept it in time."""
+    return _given_back(state, at, MISSED_FOR)
+
+
+def _given_back(state: TicketState, at: datetime, spared: timedelta) -> TicketState:
+    ownership = state.ownership.given_back(state.owner, at, spared=spared)
     return replace(state, owner="", locked_until=None, ownership=ownership)
 
 
@@ -49,7 +56,7 @@ def decline(
     if event.actor.kind is not ActorKind.AGENT or event.actor.id != state.owner:
         owner = f"its owner {state.owner}" if state.owner else "an owner, and it has none"
         raise InputError(f"only {owner} can decline the ticket", field="actor")
-    return given_back(state, max(at, state.last_at))
+    return _given_back(state, max(at, state.last_at), DECLINED_FOR)
 
 
 def unlock(

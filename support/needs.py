@@ -108,8 +108,9 @@ class Wanted:
 class FindCandidates:
     """Who could own the ticket at the instant `at`? Answer: at most 50 Candidates.
 
-    They are online, on shift where the roster has shifts, not on leave, and have all the skills.
-    Where there are more, `strategy` says which they are.
+    They are online, on shift where the roster has shifts, not on leave, and have all the skills,
+    unless `insists` is false. Where there are more, `strategy` says which they are. `last_owner`,
+    else who had the ticket `follow_up_of`, is the one to whom a ticket sticks.
     """
 
     role: Role
@@ -119,6 +120,27 @@ class FindCandidates:
     kind: WorkKind = WorkKind.TICKET
     customer_id: str = ""
     strategy: Strategy = Strategy.LEAST_LOADED
+    insists: bool = True
+    last_owner: str = ""
+    follow_up_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindOutlook:
+    """Who of the roster could ever take the ticket, and when? Answer: Outlook."""
+
+    role: Role
+    team: str
+    skills: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How many `agents` suit a ticket, at work or not, and when the next shift of one begins."""
+
+    agents: int
+    next_shift_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +188,20 @@ class FindCustomer:
     customer_id: str
 
 
-Need = EvaluateRules | FindCandidates | ClaimOwner | FindPeople | ReadLanes | FindCustomer
+Need = (
+    EvaluateRules
+    | FindCandidates
+    | FindOutlook
+    | ClaimOwner
+    | FindPeople
+    | ReadLanes
+    | FindCustomer
+)
 Answer = (
     RuleVerdict
     | Wanted
     | tuple[Candidate, ...]
+    | Outlook
     | bool
     | tuple[str, ...]
     | Reading
@@ -209,6 +240,14 @@ def candidates(need: FindCandidates) -> Generator[Need, Answer, tuple[Candidate,
     if not isinstance(answer, tuple):
         raise _unexpected(need, answer)
     return tuple(c for c in answer if isinstance(c, Candidate))
+
+
+def outlook(need: FindOutlook) -> Generator[Need, Answer, Outlook]:
+    """Ask who could ever take a ticket."""
+    answer = yield need
+    if not isinstance(answer, Outlook):
+        raise _unexpected(need, answer)
+    return answer
 
 
 def claim(

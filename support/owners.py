@@ -1,4 +1,4 @@
-"""Who gets a ticket and who is told of it: assignment, escalation, and the owner lock."""
+"""Who is told of a ticket, whose it is by force of a person, and the owner lock."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
@@ -6,10 +6,9 @@ from datetime import timedelta
 
 from support.errors import InputError, NoRoomError
 from support.model import EventKind, TicketEvent, TicketStatus
-from support.needs import Answer, FindCandidates, Need, RuleAction, candidates, claim, people
-from support.routing import Role, Strategy, rank
+from support.needs import Answer, Need, RuleAction, claim, people
+from support.routing import Role
 from support.ticket import TicketState
-from support.transitions import check
 from support.work import Asking, Done, Outcome, Work
 
 _STAND_INS: Mapping[Role, tuple[Role, ...]] = {
@@ -38,36 +37,6 @@ def claim_asked(
             f"there is no agent {agent_id} in {after.tenant}: see `flowhub roster list`"
         )
     raise NoRoomError(f"{agent_id} has no room for the ticket, or is not at work", agent=agent_id)
-
-
-def assign(work: Work, action: RuleAction) -> Asking:
-    """Give the ticket to the first of the ranked candidates who has room, unless it is locked."""
-    state = work.state
-    check(state.status, EventKind.ASSIGN)
-    if state.locked(work.at):
-        return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
-    strategy = Strategy(str(action.params.get("strategy", Strategy.LEAST_LOADED)))
-    need = FindCandidates(
-        role=Role(str(action.params.get("role", Role.AGENT))),
-        team=str(action.params.get("team") or state.team),
-        skills=state.skills,
-        at=work.at,
-        kind=state.kind,
-        customer_id=state.customer_id,
-        strategy=strategy,
-    )
-    found = yield from candidates(need)
-    units = replace(state, status=TicketStatus.OPEN).units
-    ranked = rank(found, units, strategy, exclude=state.owner, needed=state.skills)
-    for place in ranked:
-        if place.rejected:
-            break
-        if (yield from claim(place.agent_id, units, forced=False, kind=state.kind)):
-            event = work.event(EventKind.ASSIGN, action.rule_id)
-            work.apply(replace(event, assignee=place.agent_id))
-            return Done(Outcome.DONE, f"owner is {place.agent_id}", ranked=ranked)
-    who = f"{need.role} of team {need.team}" if need.team else f"{need.role}"
-    return Done(Outcome.REFUSED, f"no {who} is online with skills and room", ranked=ranked)
 
 
 def escalate(work: Work, action: RuleAction) -> Asking:

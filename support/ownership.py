@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 DECLINED_FOR = timedelta(hours=4)
-"""How long a ticket is not offered again to who declined it, or did not accept it in time."""
+"""How long a ticket is not offered again to who declined it."""
+MISSED_FOR = timedelta(minutes=5)
+"""How long to who did not accept it in time, and so is probably not looking."""
 
 
 class NoOwnerWhy(StrEnum):
@@ -53,7 +55,8 @@ class Declined:
 class Ownership:
     """What a ticket remembers of its owners beside the present one.
 
-    `since` is when the present owner got it, or since when it has had none. `last` had it before.
+    `since` is when the present owner got it, or since when it has had none. `last` had it
+    before, unless a person took it from them or they gave it back: a ticket sticks to them.
     `accept_by`: the owner has to show by then that they took it. `overflow_at`: from then on it is
     also given to who lacks its skills. `sought_teams` are teams beside its own that rules have
     asked for it in vain. `none` is why nobody has it.
@@ -67,19 +70,24 @@ class Ownership:
     sought_teams: tuple[str, ...] = ()
     none: NoOwner | None = None
 
-    def passed(self, before: str, to: str, at: datetime) -> "Ownership":
-        """Return it when the ticket has gone from `before` to `to` (empty: nobody) at `at`."""
+    def passed(self, before: str, to: str, at: datetime, *, sticks: bool) -> "Ownership":
+        """Return it when the ticket has gone from `before` to `to` (empty: nobody) at `at`.
+
+        `sticks`: it may come back to who had it.
+        """
         if before == to:
             return replace(self, accept_by=None)
         return Ownership(
-            since=at, last=before or self.last, declined=_in_force(self.declined, at, without=to)
+            since=at,
+            last=(before if sticks else "") if before else self.last,
+            declined=_in_force(self.declined, at, without=to),
         )
 
-    def given_back(self, owner: str, at: datetime) -> "Ownership":
-        """Return it when `owner` declined the ticket, or did not accept it in time."""
-        after = self.passed(owner, "", at)
+    def given_back(self, owner: str, at: datetime, *, spared: timedelta) -> "Ownership":
+        """Return it when `owner` gave the ticket back, who is `spared` it for a time."""
+        after = self.passed(owner, "", at, sticks=False)
         declined = _in_force(after.declined, at, without=owner)
-        return replace(after, declined=(*declined, Declined(owner, at + DECLINED_FOR)))
+        return replace(after, declined=(*declined, Declined(owner, at + spared)))
 
     def begun(self, at: datetime) -> "Ownership":
         """Return it when a ticket without an owner becomes active."""

@@ -15,6 +15,7 @@ class Strategy(StrEnum):
     LEAST_LOADED = "least_loaded"
     ROUND_ROBIN = "round_robin"
     SKILL_MATCH = "skill_match"
+    STICKY = "sticky"
 
 
 class Role(StrEnum):
@@ -40,7 +41,8 @@ class Candidate:
 
     `kind_load` and `kind_capacity` are of the kind of work that is to be given, None where that has
     no limit of its own. `limited`: has had as many new assignments as the roster allows for now.
-    `speaks` the language of the customer. `levels` are 1 to 5; a skill without one counts as 1.
+    `speaks` the language of the customer; `had` it: the ticket, or the one that it follows up,
+    last. `levels` are 1 to 5; a skill without one counts as 1.
     """
 
     agent_id: str
@@ -51,6 +53,7 @@ class Candidate:
     kind_capacity: Decimal | None = None
     limited: bool = False
     speaks: bool = False
+    had: bool = False
     skills: tuple[str, ...] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
 
@@ -83,27 +86,32 @@ def rank(
     candidates: Sequence[Candidate],
     units: Decimal,
     strategy: Strategy,
-    exclude: str = "",
     *,
+    excluded: Mapping[str, str] | None = None,
     needed: Sequence[str] = (),
+    insists: bool = True,
 ) -> tuple[Ranked, ...]:
     """Order `candidates` for a ticket of `units`, best first, the rejected ones last with why.
 
     Least loaded compares load after the claim as a share of capacity; round robin takes the
     longest idle; skill match takes the highest sum of levels in the `needed` skills, then the least
-    loaded. Equals are taken first where they speak the customer's language, then the longest idle,
-    then by id, so the order is total. Who lacks a needed skill is rejected.
+    loaded, and so does whatever does not insist on them; sticky takes who had the ticket last, then
+    the least loaded. Equals are taken first where they speak the customer's language, then the
+    longest idle, then by id, so the order is total. Rejected is who is `excluded`, for the reason
+    given, and who lacks a needed skill where the ticket `insists` on them.
     """
+    barred = excluded or {}
 
-    def key(candidate: Candidate) -> tuple[int, Decimal, datetime, bool, datetime, str]:
+    def key(candidate: Candidate) -> tuple[bool, int, Decimal, datetime, bool, datetime, str]:
         level, share, idle = 0, Decimal(0), _ANY
         if strategy is Strategy.ROUND_ROBIN:
             idle = candidate.idle_since
         elif candidate.capacity_units:
             share = (candidate.load_units + units) / candidate.capacity_units
-        if strategy is Strategy.SKILL_MATCH:
+        if strategy is Strategy.SKILL_MATCH or not insists:
             level = candidate.level(needed)
         return (
+            strategy is Strategy.STICKY and not candidate.had,
             -level,
             share,
             idle,
@@ -114,9 +122,9 @@ def rank(
 
     def judged(candidate: Candidate) -> Ranked:
         lacks = [skill for skill in needed if skill not in candidate.skills]
-        if candidate.agent_id == exclude:
-            why = "has the ticket now"
-        elif lacks:
+        if candidate.agent_id in barred:
+            why = barred[candidate.agent_id]
+        elif lacks and insists:
             why = f"lacks {', '.join(lacks)}"
         else:
             why = without_room(candidate, units)

@@ -29,8 +29,10 @@ from support.needs import (
     EvaluateRules,
     FindCandidates,
     FindCustomer,
+    FindOutlook,
     FindPeople,
     Need,
+    Outlook,
     ReadLanes,
     RuleAction,
     RuleVerdict,
@@ -92,12 +94,13 @@ class Team:
                 m.load_units,
                 m.capacity_units,
                 m.idle_since,
+                had=m.agent_id == need.last_owner,
                 skills=tuple(sorted(m.skills)),
             )
             for m in self._members.values()
             if m.role is need.role
             and (not need.team or m.team == need.team)
-            and m.skills.issuperset(need.skills)
+            and (not need.insists or m.skills.issuperset(need.skills))
             and m.idle_since is not None
         ]
         found.sort(
@@ -110,6 +113,27 @@ class Team:
             )
         )
         return tuple(found[:MOST_CANDIDATES])
+
+    def outlook(self, need: FindOutlook) -> Outlook:
+        """Return how many suit a ticket; all are always at work."""
+        suited = [
+            m
+            for m in self._members.values()
+            if m.role is need.role
+            and (not need.team or m.team == need.team)
+            and m.skills.issuperset(need.skills)
+        ]
+        return Outlook(len(suited))
+
+    def answer(self, need: FindCandidates | FindOutlook | FindPeople) -> Answer:
+        """Answer what is asked of the roster."""
+        match need:
+            case FindCandidates():
+                return self.candidates(need)
+            case FindOutlook():
+                return self.outlook(need)
+            case FindPeople():
+                return self.people(need)
 
     def people(self, need: FindPeople) -> tuple[str, ...]:
         """Return who has the role: of the team if it has any, else of all."""
@@ -305,10 +329,8 @@ class Simulation:
         match need:
             case EvaluateRules():
                 return self._evaluate(need)
-            case FindCandidates():
-                return self._team.candidates(need)
-            case FindPeople():
-                return self._team.people(need)
+            case FindCandidates() | FindOutlook() | FindPeople():
+                return self._team.answer(need)
             case ReadLanes():
                 return self._tally.reading()
             case FindCustomer(customer_id):

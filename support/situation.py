@@ -18,6 +18,7 @@ from support.deadlines import Due, DueKind
 from support.escalation import acknowledged
 from support.model import ActorKind, Channel, Priority, TicketEvent, TicketStatus
 from support.needs import Fact
+from support.ownership import NoOwnerWhy
 from support.policy import Metric, Terms
 from support.standing import Standing
 from support.subjects import DEADLINE, OTHERS, TRIGGERS, FactSpec, FactType, Subject
@@ -82,6 +83,19 @@ def _customer_waiting_s(situation: Situation) -> float:
     if wrote is None or not situation.state.unanswered:
         return 0.0
     return (situation.at - wrote).total_seconds()
+
+
+def _ownerless_s(situation: Situation) -> float:
+    state = situation.state
+    since = state.ownership.since or state.created_at
+    return 0.0 if state.owner else max(0.0, (situation.at - since).total_seconds())
+
+
+def _next_shift_in_s(situation: Situation) -> float:
+    none = situation.state.ownership.none
+    if none is None or none.next_shift_at is None:
+        return 0.0
+    return max(0.0, (none.next_shift_at - situation.at).total_seconds())
 
 
 def _wall_clock(situation: Situation) -> datetime:
@@ -190,6 +204,28 @@ _SPECS = (
         "its owner is at work: on shift where the roster has shifts, else online; not on leave",
         lambda s: s.owner_on_shift,
     ),
+    _choice(
+        "no_owner",
+        "why the ticket found no owner when it last looked for one; empty where it has one",
+        ("", *(str(why) for why in NoOwnerWhy)),
+        lambda s: str(s.state.ownership.none.why) if s.state.ownership.none else "",
+    ),
+    _duration(
+        "ownerless_s",
+        "time since it has had no owner; 0 where it has one",
+        _ownerless_s,
+    ),
+    _duration(
+        "next_shift_in_s",
+        "time until somebody's shift begins who could take it; 0 where none is known",
+        _next_shift_in_s,
+    ),
+    _count(
+        "declines",
+        "agents who declined it, or did not accept it in time, and are not asked again yet",
+        lambda s: len(s.state.ownership.declined_by(s.at)),
+    ),
+    _flag("follow_up", "it follows up a closed ticket", lambda s: bool(s.state.follow_up_of)),
     _flag("breached", "an unmet, running clock is past due", lambda s: s.standing.breached),
     _flag(
         "escalation_due",

@@ -136,6 +136,8 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
     say(f"SLA: {ticket.sla_state.replace('_', ' ')}")
     if ticket.next_deadline is not None:
         say(f"Next: {ticket.next_deadline_is} at {ticket.next_deadline:%Y-%m-%d %H:%M:%S} UTC")
+    if why := _without_owner(ticket):
+        say(f"[bold]No owner[/]: {why}")
     if ticket.parked:
         retry = f"`flowhub ticket retry {ticket_id}{of_tenant(tenant)}`"
         say(f"[bold red]Parked[/]: {quoted(ticket.parked)}; {retry}")
@@ -146,6 +148,14 @@ def show(ticket_id: TicketId, tenant: Tenant = TENANT, as_json: AsJson = False) 
             "or any other step but a note"
         )
     print_table("What happened", ("at", "what", "who or why"), map(line, entries))
+
+
+def _without_owner(ticket: views.TicketView) -> str:
+    """Say why nobody has the ticket, and when somebody comes who could."""
+    why = ticket.no_owner.replace("_", " ")
+    if why and ticket.next_shift_at is not None:
+        why += f"; the next suitable shift begins {ticket.next_shift_at:%Y-%m-%d %H:%M} UTC"
+    return why
 
 
 @app.command("list", epilog="Example: `flowhub ticket list --lane sla_breached`")
@@ -271,6 +281,16 @@ _spoken(
     'flowhub ticket message T-1042 "Still silent"',
 )
 _simple(EventKind.ACK, "Acknowledge: you have it.", "flowhub ticket ack T-1042 --as kim")
+_simple(
+    EventKind.DECLINE,
+    "Give it back: it goes to the next, as old as it is.",
+    'flowhub ticket decline T-1042 --as kim --reason "No access to that system"',
+)
+_simple(
+    EventKind.UNLOCK,
+    "Release the owner lock, so that automation may move it again.",
+    "flowhub ticket unlock T-1042",
+)
 _simple(EventKind.RESUME, "End the wait.", "flowhub ticket resume T-1042")
 _simple(EventKind.REOPEN, "Open it again.", "flowhub ticket reopen T-1042")
 _simple(

@@ -58,6 +58,21 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["escalate owner", "notify owner step-75"],
     ),
     (
+        "a chat without an owner",
+        {"channel": "chat"},
+        ["assign 30"],
+    ),
+    (
+        "what its owner has not accepted",
+        {"on": "deadline", "due_kind": "acceptance", "channel": "chat"},
+        ["assign 30"],
+    ),
+    (
+        "an urgent ticket that nobody can take",
+        {"on": "no_owner", "priority": "urgent"},
+        ["escalate on_call", "notify on_call no-owner"],
+    ),
+    (
         "the target",
         {**STEP, **OWNED, "step_fraction": 1.0},
         ["escalate owner", "notify owner step-100", "escalate lead", "notify lead step-100"],

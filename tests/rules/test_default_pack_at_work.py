@@ -144,10 +144,41 @@ def test_a_chat_moves_at_its_target_and_reaches_the_lead_at_twice(engine: Engine
     desk = _desk(engine)
     desk.take(created(channel=Channel.CHAT))
     desk.agents["ida"] = (Decimal(0), Decimal(12))
+    desk.take(event(EventKind.NOTE, MONDAY + timedelta(seconds=20), KIM))
     passed = desk.pass_until(MONDAY + timedelta(minutes=3))
     fired = [rule for decision in passed for rule in decision.fired]
     assert fired == ["step-chat-reassign", "breach", "step-chat-lead"]
     assert passed[0].state.owner == "ida"
+
+
+def test_a_chat_that_is_not_taken_goes_round_until_somebody_takes_it(engine: Engine) -> None:
+    desk = _desk(engine)
+    assert desk.take(created(channel=Channel.CHAT)).state.owner == "kim"
+    desk.agents["ida"] = (Decimal(0), Decimal(12))
+    missed, *_ = desk.pass_until(MONDAY + timedelta(seconds=30))
+    assert (missed.fired, missed.state.owner) == (("assign-unaccepted",), "ida")
+    del desk.agents["ida"]
+    desk.pass_until(MONDAY + timedelta(minutes=4))
+    assert desk.state is not None
+    assert desk.state.owner == ""
+    back, *_ = (d for d in desk.pass_until(MONDAY + timedelta(minutes=7)) if d.state.owner)
+    assert back.due is not None
+    assert (str(back.due.kind), back.state.owner) == ("decline_over", "kim")
+    desk.take(event(EventKind.REPLY, MONDAY + timedelta(minutes=5, seconds=40), KIM))
+    desk.pass_until(MONDAY + timedelta(minutes=9))
+    assert desk.state.owner == "kim"
+
+
+def test_an_urgent_ticket_that_nobody_can_take_goes_to_who_is_on_call(engine: Engine) -> None:
+    desk = _desk(engine)
+    desk.agents, desk.people = {}, {"on_call": ("olle",)}
+    decision = desk.take(created(priority=Priority.URGENT))
+    assert "urgent-without-anybody" in decision.fired
+    done = [a.detail for a in decision.actions if a.rule_id == "urgent-without-anybody"]
+    assert done[0] == "escalated to on_call olle"
+    desk = _desk(engine)
+    desk.agents = {"olle": (Decimal(0), Decimal(12))}
+    assert "urgent-without-anybody" not in desk.take(created(priority=Priority.URGENT)).fired
 
 
 def test_a_wait_that_ends_without_an_owner_is_assigned_once(engine: Engine) -> None:

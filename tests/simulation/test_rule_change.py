@@ -105,7 +105,7 @@ async def test_a_seat_that_one_ticket_leaves_is_taken_by_another(tmp_path: Path)
     assert refused is not None
     assert [action.outcome for action in refused.actions] == ["refused"]
     assert done.report.before.totals.actions_refused == {
-        "assign: no agent of its team is online with skills and room": 1
+        "assign: no agent of its team who is at work has room": 1
     }
     assert done.report.counts.indirect == 1
 

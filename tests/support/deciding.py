@@ -17,8 +17,10 @@ from support.needs import (
     EvaluateRules,
     FindCandidates,
     FindCustomer,
+    FindOutlook,
     FindPeople,
     Need,
+    Outlook,
     ReadLanes,
     RuleAction,
     RuleVerdict,
@@ -127,6 +129,8 @@ class Desk:
                     Candidate(name, load, capacity, MONDAY, skills=skills)
                     for name, (load, capacity) in self.agents.items()
                 )
+            case FindOutlook():
+                return Outlook(len(self.agents))
             case ClaimOwner(agent_id, units, forced):
                 load, capacity = self.agents.get(agent_id, (None, None))
                 if load is None or capacity is None or (not forced and load + units > capacity):

@@ -44,7 +44,9 @@ def test_the_order_does_not_depend_on_how_candidates_come(
 def test_who_is_taken_has_room_and_who_is_not_is_told_why(
     found: list[Candidate], strategy: Strategy
 ) -> None:
-    ranked = rank(found, Decimal(1), strategy, exclude="a", needed=("hifi",))
+    ranked = rank(
+        found, Decimal(1), strategy, excluded={"a": "has the ticket now"}, needed=("hifi",)
+    )
     assert len(ranked) == len(found)
     by_id = {candidate.agent_id: candidate for candidate in found}
     for place in ranked:

@@ -1,0 +1,239 @@
+"""Who gets a ticket, what it remembers of its owners, and what it says where nobody can have it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.decision import Decision
+from support.errors import InputError, NoRoomError, OwnerChangedError, OwnerLockedError
+from support.model import Actor, ActorKind, EventKind, LeftCause
+from support.needs import Answer, FindOutlook, Need, Outlook
+from support.ownership import DECLINED_FOR, MISSED_FOR, NoOwnerWhy, Ownership
+from tests.support.deciding import KIM, MONDAY, Desk, action, created, event
+
+IDA = Actor(ActorKind.AGENT, "ida")
+LEAD = Actor(ActorKind.AGENT, "lea", role="lead")
+BULK = Actor(ActorKind.SYSTEM, "bulk")
+FREE = (Decimal(0), Decimal(12))
+FULL = (Decimal(12), Decimal(12))
+LATER = MONDAY + timedelta(minutes=10)
+
+
+def desk_of(*agents: str, **params: Any) -> Desk:
+    rules = (action("assign", **params),)
+    return Desk(rules=rules, agents=dict.fromkeys(agents, FREE))
+
+
+def owner(decision: Decision) -> str:
+    return decision.state.owner
+
+
+def test_a_declined_ticket_goes_to_the_next_as_old_as_it_is() -> None:
+    desk = desk_of("kim")
+    opened = desk.take(created())
+    assert owner(opened) == "kim"
+    desk.agents["ida"] = FREE
+    declined = desk.take(event(EventKind.DECLINE, LATER))
+    assert owner(declined) == "ida"
+    assert declined.state.created_at == opened.state.created_at
+    assert declined.state.ownership.declined_by(LATER) == ("kim",)
+    assert declined.state.marks[0] == opened.state.marks[0]
+    assert not declined.new_breaches
+
+
+def test_who_declined_is_asked_again_only_after_a_while() -> None:
+    desk = desk_of("kim")
+    desk.take(created())
+    declined = desk.take(event(EventKind.DECLINE, LATER))
+    assert owner(declined) == ""
+    assert declined.state.ownership.none is not None
+    assert declined.state.ownership.none.why is NoOwnerWhy.ALL_DECLINED
+    (refused,) = declined.actions
+    assert [place.rejected for place in refused.ranked] == [
+        "declined it, or did not accept it in time"
+    ]
+    passed = desk.pass_until(LATER + DECLINED_FOR)
+    assert [str(d.due.kind) for d in passed if d.due and d.state.owner] == ["decline_over"]
+
+
+def test_only_the_owner_can_decline() -> None:
+    desk = desk_of("kim")
+    desk.take(created())
+    with pytest.raises(InputError, match="only its owner kim can decline"):
+        desk.take(event(EventKind.DECLINE, LATER, IDA))
+
+
+def test_an_owner_who_does_not_accept_in_time_loses_the_ticket_at_that_second() -> None:
+    desk = desk_of("kim", accept_within_s=30)
+    opened = desk.take(created())
+    assert opened.state.ownership.accept_by == MONDAY + timedelta(seconds=30)
+    desk.agents["ida"] = FREE
+    (missed,) = desk.pass_until(MONDAY + timedelta(seconds=30))
+    assert (missed.at, owner(missed)) == (MONDAY + timedelta(seconds=30), "ida")
+    assert missed.state.ownership.declined_by(missed.at + MISSED_FOR) == ()
+
+
+@pytest.mark.parametrize("kind", [EventKind.ACK, EventKind.NOTE, EventKind.REPLY])
+def test_anything_that_the_owner_does_accepts_the_ticket(kind: EventKind) -> None:
+    desk = desk_of("kim", accept_within_s=30)
+    desk.take(created())
+    desk.rules = ()
+    desk.take(event(kind, MONDAY + timedelta(seconds=9), IDA))
+    assert desk.state is not None
+    assert desk.state.ownership.accept_by is not None
+    accepted = desk.take(event(kind, MONDAY + timedelta(seconds=10), KIM))
+    assert accepted.state.ownership.accept_by is None
+
+
+def test_skills_are_no_longer_insisted_on_after_a_time() -> None:
+    desk = desk_of(strategy="skill_match", overflow_after_s=600)
+    opened = desk.take(created())
+    assert opened.state.ownership.overflow_at == MONDAY + timedelta(minutes=10)
+    assert opened.state.ownership.overflows(MONDAY + timedelta(minutes=10))
+    desk.agents["kim"] = FREE
+    passed = desk.pass_until(MONDAY + timedelta(minutes=10))
+    assert [str(d.due.kind) for d in passed if d.due] == ["overflow"]
+    assert owner(passed[-1]) == "kim"
+    assert passed[-1].state.ownership.overflow_at is None
+
+
+def test_a_ticket_that_nobody_takes_is_kept_or_released_as_the_rule_says() -> None:
+    for otherwise, left in (("keep", "kim"), ("release", "")):
+        desk = desk_of("kim")
+        desk.take(created())
+        desk.rules = (action("assign", otherwise=otherwise),)
+        asked = desk.take(event(EventKind.CUSTOMER_MESSAGE, LATER))
+        assert owner(asked) == left
+        assert (asked.state.ownership.last, asked.actions[0].outcome) == (
+            ("kim", "done") if not left else ("", "refused")
+        )
+
+
+class Roster(Desk):
+    """A desk whose roster says when the next shift begins."""
+
+    def _answer(self, need: Need) -> Answer:
+        if isinstance(need, FindOutlook):
+            return Outlook(3, MONDAY + timedelta(hours=2))
+        return super()._answer(need)
+
+
+def test_a_ticket_without_an_owner_says_why_and_when_somebody_comes() -> None:
+    desk = Roster(rules=(action("assign"),))
+    decision = desk.take(created())
+    none = decision.state.ownership.none
+    assert none is not None
+    assert (none.why, none.next_shift_at) == (
+        NoOwnerWhy.NOBODY_AT_WORK,
+        MONDAY + timedelta(hours=2),
+    )
+    assert decision.actions[0].detail == (
+        "no agent is at work; the next suitable shift begins 2026-03-02T10:00:00+00:00"
+    )
+    asked = desk.take(event(EventKind.NOTE, MONDAY + timedelta(hours=1)))
+    assert asked.facts["no_owner"] == "nobody_at_work"
+    assert asked.facts["next_shift_in_s"] == 3600
+    assert asked.facts["ownerless_s"] == 3600
+
+
+def test_another_team_that_was_asked_in_vain_is_remembered_until_somebody_has_it() -> None:
+    desk = desk_of(team="night")
+    assert desk.take(created()).state.ownership.sought_teams == ("night",)
+    desk.agents["kim"] = FREE
+    given_to = desk.take(event(EventKind.CUSTOMER_MESSAGE, LATER))
+    assert owner(given_to) == "kim"
+    assert given_to.state.ownership.sought_teams == ()
+    assert given_to.state.ownership.none is None
+
+
+def test_a_person_overrides_a_lock_only_with_a_reason() -> None:
+    desk = desk_of("kim", "ida")
+    desk.rules = ()
+    desk.take(created())
+    desk.take(event(EventKind.ASSIGN, LATER, LEAD, assignee="kim", lock=True))
+    soon = LATER + timedelta(minutes=1)
+    with pytest.raises(OwnerLockedError, match=r"locked to kim until .* give the reason"):
+        desk.take(event(EventKind.ASSIGN, soon, LEAD, assignee="ida"))
+    moved = desk.take(event(EventKind.ASSIGN, soon, LEAD, assignee="ida", message_ref="why"))
+    assert owner(moved) == "ida"
+    assert not moved.state.locked(soon)
+
+
+def test_a_released_lock_lets_automation_move_the_ticket() -> None:
+    desk = desk_of("kim", "ida")
+    desk.take(created())
+    desk.rules = ()
+    desk.take(event(EventKind.ASSIGN, LATER, LEAD, assignee="kim", lock=True))
+    free = desk.take(event(EventKind.UNLOCK, LATER + timedelta(minutes=1), LEAD))
+    assert free.state.locked_until is None
+
+
+def test_a_lock_drops_when_its_owner_goes() -> None:
+    desk = desk_of("kim")
+    desk.rules = ()
+    desk.take(created())
+    desk.take(event(EventKind.ASSIGN, LATER, LEAD, assignee="kim", lock=True))
+    soon = LATER + timedelta(minutes=1)
+    left = {"left_cause": LeftCause.SHIFT_ENDED, "expected_owner": "kim"}
+    gone = desk.take(event(EventKind.OWNER_LEFT, soon, BULK, **left))
+    assert gone.state.locked_until is None
+    with pytest.raises(OwnerChangedError, match="the owner is kim now, no more ida"):
+        desk.take(event(EventKind.OWNER_LEFT, soon, BULK, **{**left, "expected_owner": "ida"}))
+
+
+def test_a_move_of_a_bulk_change_is_for_the_owner_it_was_planned_for() -> None:
+    desk = desk_of("kim", "ida")
+    desk.rules = ()
+    desk.take(created())
+    desk.take(event(EventKind.ASSIGN, LATER, LEAD, assignee="kim"))
+    move = event(
+        EventKind.REASSIGN,
+        LATER + timedelta(minutes=1),
+        BULK,
+        assignee="ida",
+        expected_owner="kim",
+        expected_since=LATER,
+        change_id="c-1",
+    )
+    with pytest.raises(OwnerChangedError, match="has had it only since"):
+        desk.take(replace(move, expected_since=MONDAY))
+    desk.agents["ida"] = FULL
+    with pytest.raises(NoRoomError, match="ida has no room"):
+        desk.take(move)
+    assert owner(desk.take(replace(move, forced=True))) == "ida"
+
+
+def test_no_bulk_change_moves_a_locked_ticket() -> None:
+    desk = desk_of("kim", "ida")
+    desk.rules = ()
+    desk.take(created())
+    desk.take(event(EventKind.ASSIGN, LATER, LEAD, assignee="kim", lock=True))
+    move = event(EventKind.REASSIGN, LATER, BULK, assignee="ida", expected_owner="kim")
+    with pytest.raises(OwnerLockedError):
+        desk.take(move)
+
+
+OWNERS = st.sampled_from(["", "kim", "ida", "ola"])
+
+
+@given(st.lists(st.tuples(OWNERS, st.booleans(), st.integers(1, 20_000)), max_size=12))
+def test_who_has_a_ticket_never_counts_as_having_declined_it(
+    moves: list[tuple[str, bool, int]],
+) -> None:
+    ownership, has, at = Ownership(since=MONDAY), "", MONDAY
+    for to, back, later_s in moves:
+        at += timedelta(seconds=later_s)
+        if back and has:
+            ownership = ownership.given_back(has, at, spared=DECLINED_FOR)
+            assert has in ownership.declined_by(at)
+            has = ""
+        else:
+            ownership, has = ownership.passed(has, to, at, sticks=back), to
+        assert has not in ownership.declined_by(at)
+        assert ownership.since is not None
+        assert ownership.since <= at
