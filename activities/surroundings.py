@@ -73,8 +73,8 @@ class Surroundings:
                 return await self.rules.judge(need)
             case FindCandidates() | FindOutlook():
                 return await self._suited(need)
-            case FindPeople(role, team):
-                return await roster.people(self.conn, tenant=self.tenant, role=role, team=team)
+            case FindPeople():
+                return await roster.people(self.conn, tenant=self.tenant, need=need)
             case ReadLanes():
                 return read_lanes(await lanes.signals(self.conn, tenant=self.tenant))
             case FindCustomer(customer_id):

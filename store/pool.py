@@ -44,14 +44,16 @@ async def snapshot(pool: Pool, *, wait_s: float | None = None) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+async def transaction(pool: Pool, *, wait_s: float | None = None) -> AsyncIterator[Connection]:
     """Yield a connection whose statements are one transaction, committed at the end.
+
+    Raises psycopg_pool.PoolTimeout when none is free within `wait_s`, by default 30 s.
 
     They travel in pipeline mode: `begin` with the first that is fetched from, the last ones with
     `commit`, whose errors come out of the context. So `rowcount` is not known inside: a statement
     whose effect matters must be `returning` something.
     """
-    async with pool.connection() as conn, conn.pipeline():
+    async with pool.connection(timeout=wait_s) as conn, conn.pipeline():
         await conn.execute("begin")
         yield conn
         await conn.execute("commit")

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import LiteralString
 
-from store import outbox
+from store import outbox, rotas
 from store.availability import ON_SHIFT_AT
 from store.pool import Connection
 from support.model import Presence
-from support.needs import FindCandidates
+from support.needs import FindCandidates, FindPeople
 from support.routing import Candidate, Role, WorkKind
 
-_CANDIDATES = (
-    """
+_ONLINE: LiteralString = """
 select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
        coalesce((a.kind_load ->> %(kind)s)::numeric, 0) as kind_load,
        (a.kind_capacity ->> %(kind)s)::numeric as kind_capacity,
@@ -23,10 +23,15 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
   from agents as a
   left join claims as h on h.tenant = a.tenant and h.ticket_id = %(follow_up_of)s
   left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
- where a.tenant = %(tenant)s and a.presence = 'online' and a.role = %(role)s
-   and (%(team)s::text = '' or a.team = %(team)s)
+ where a.tenant = %(tenant)s and a.presence = 'online'
    and (not %(insists)s or a.skills @> %(skills)s::text[])
-"""  # noqa: S608  constant pieces
+"""
+
+_CANDIDATES = (
+    _ONLINE  # noqa: S608  constant pieces
+    + """
+   and a.role = %(role)s and (%(team)s::text = '' or a.team = %(team)s)
+"""
     + ON_SHIFT_AT
     + """
  order by (a.load_units < a.capacity_units) desc,
@@ -42,17 +47,25 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
 """
 )
 
+# Few, and on duty outside their shifts, which is what a rota is for.
+_ON_DUTY = _ONLINE + " and a.agent_id = any(%(on_duty)s::text[]) order by a.agent_id"
+
 
 async def candidates(
     conn: Connection, *, tenant: str, need: FindCandidates
 ) -> tuple[Candidate, ...]:
     """Return at most 50 agents of the role and team who are at work, best first by strategy.
 
+    For the role on_call, where there is a rota: those of them who are on duty, whatever their role.
     Served by the partial index agents_online, and shift_spans and customers by their keys.
     """
+    duty = None
+    if need.role is Role.ON_CALL:
+        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
     cursor = await conn.execute(
-        _CANDIDATES,
+        _CANDIDATES if duty is None else _ON_DUTY,
         {
+            "on_duty": list(duty or ()),
             "tenant": tenant,
             "role": str(need.role),
             "team": need.team,
@@ -197,15 +210,35 @@ async def drop_claim(conn: Connection, *, tenant: str, ticket_id: str) -> None:
     )
 
 
-async def people(conn: Connection, *, tenant: str, role: Role, team: str) -> tuple[str, ...]:
-    """Return the ids of those with the role: of the team if it has any, else of the tenant."""
-    cursor = await conn.execute(
-        "select agent_id, team from agents where tenant = %s and role = %s order by agent_id",
-        (tenant, str(role)),
-    )
+_PEOPLE = (
+    """
+select a.agent_id, a.team, a.presence = 'online'
+"""
+    + ON_SHIFT_AT
+    + """
+       as at_work
+  from agents as a
+ where a.tenant = %(tenant)s and a.role = %(role)s
+ order by a.agent_id
+"""
+)
+
+
+async def people(conn: Connection, *, tenant: str, need: FindPeople) -> tuple[str, ...]:
+    """Return the ids of those with the role: of the team if it has any, else of the tenant.
+
+    On call are those on duty by rota, and who has the role only where there is no rota. Of leads
+    and managers those at work, or all of them where none is: a step must reach somebody.
+    """
+    if need.role is Role.ON_CALL:
+        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
+        if duty is not None:
+            return duty
+    cursor = await conn.execute(_PEOPLE, {"tenant": tenant, "role": str(need.role), "at": need.at})
     rows = await cursor.fetchall()
-    of_team = tuple(r["agent_id"] for r in rows if team and r["team"] == team)
-    return of_team or tuple(r["agent_id"] for r in rows)
+    asked = [row for row in rows if need.team and row["team"] == need.team] or rows
+    at_work = [row for row in asked if row["at_work"] and need.role is not Role.ON_CALL]
+    return tuple(row["agent_id"] for row in at_work or asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,10 +159,14 @@ class ClaimOwner:
 
 @dataclass(frozen=True, slots=True)
 class FindPeople:
-    """Who has this role (for the team, else at all)? Answer: their agent ids, sorted."""
+    """Who has this role at `at` (for the team, else at all)? Answer: their agent ids, sorted.
+
+    On call is who is on duty by rota, where there is one.
+    """
 
     role: Role
     team: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +262,9 @@ def claim(
     return answer is True
 
 
-def people(role: Role, team: str) -> Generator[Need, Answer, tuple[str, ...]]:
-    """Ask who has a role."""
-    need = FindPeople(role, team)
+def people(role: Role, team: str, at: datetime) -> Generator[Need, Answer, tuple[str, ...]]:
+    """Ask who has a role at `at`."""
+    need = FindPeople(role, team, at)
     answer = yield need
     if not isinstance(answer, tuple):
         raise _unexpected(need, answer)

@@ -67,7 +67,7 @@ def recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, tu
     if target == "owner":
         return target, ((work.state.owner,) if work.state.owner else ())
     for role in (Role(target), *_STAND_INS.get(Role(target), ())):
-        found = yield from people(role, work.state.team)
+        found = yield from people(role, work.state.team, work.at)
         if found:
             return str(role), found
     return target, ()

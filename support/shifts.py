@@ -58,6 +58,10 @@ class Leave:
     starts_at: datetime
     ends_at: datetime | None = None
 
+    def holds(self, at: datetime) -> bool:
+        """Whether the agent is off at `at`."""
+        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
 
 def recurring(
     weekdays: str,

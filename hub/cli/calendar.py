@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from hub.cli.forms import read_form, read_instant
+from hub.cli.forms import read_form
 from hub.cli.output import AsJson, print_json, print_table, say
+from hub.instants import read_instant
 from rules.policies_file import load_policies
 from settings import read_settings
 from support.calendar import BusinessCalendar, instant_of_reading

@@ -1,13 +1,11 @@
-"""Files that people write for a command, in YAML or JSON, and the times that they name."""
+"""Files that people write for a command, in YAML or JSON."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rules import document
-from support.calendar import in_utc, instant_of_reading
-from support.errors import InputError, PackError, shortened
+from support.errors import InputError, PackError
 
 
 def read_form(file: Path) -> Mapping[str, Any]:
@@ -23,15 +21,3 @@ def read_form(file: Path) -> Mapping[str, Any]:
     if not isinstance(form, Mapping):
         raise InputError(f"{file}: must hold a mapping, such as `tz: Europe/Stockholm`")
     return form
-
-
-def read_instant(text: str, tz: str) -> datetime:
-    """Return the UTC instant of an ISO time; without offset it is a reading of a clock of `tz`."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(
-            f"{shortened(text)} is no time: write 2026-03-02T09:00+01:00, or without offset a "
-            f"reading of the calendar's clock ({tz})"
-        ) from error
-    return instant_of_reading(at, tz) if at.tzinfo is None else in_utc(at)

@@ -5,25 +5,26 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import roster_profile, roster_time
+from hub import roster_changes
+from hub.cli import roster_profile, roster_rota, roster_teams, roster_time
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
-from hub.drafts import MAX_NAME, checked_line
 from store import roster
 from store.pool import transaction
-from support.errors import InputError
 from support.model import Presence, checked_id
 from support.routing import Role
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(roster_time.shift_app, name="shift", help="When agents work.")
 app.add_typer(roster_time.leave_app, name="leave", help="When agents are off.")
+app.add_typer(roster_rota.app, name="rota", help="Who is on call, in turns.")
 app.command("import-shifts", epilog="Example: `flowhub roster import-shifts march.csv`")(
     roster_time.import_shifts
 )
 app.command("coverage", epilog="Example: `flowhub roster coverage --days 7 --team audio`")(
-    roster_time.show_coverage
+    roster_teams.show_coverage
 )
+app.command("teams", epilog="Example: `flowhub roster teams --json`")(roster_teams.show_teams)
 app.command("refresh", epilog="Example: `flowhub roster refresh`")(roster_time.refresh)
 app.command("set", epilog="Example: `flowhub roster set kim --tz Europe/Stockholm --country SE`")(
     roster_profile.set_
@@ -68,15 +69,15 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add an agent, or change one who is there."""
-    agent = roster.Agent(
-        agent_id=checked_id(agent_id, "agent"),
-        name=checked_line(name, "name", MAX_NAME),
-        email=checked_line(email, "email", MAX_NAME),
-        team=checked_id(team, "team") if team else "",
-        role=str(role),
-        skills=tuple(checked_id(s, "skill") for s in skill or ()),
-        presence=str(Presence.ONLINE if online else Presence.OFFLINE),
+    agent = roster_changes.new_agent(
+        agent_id,
+        name=name,
+        email=email,
+        team=team,
+        role=role,
+        skills=skill or (),
         capacity_units=Decimal(str(capacity)),
+        online=online,
     )
 
     async def work() -> None:
@@ -99,12 +100,12 @@ def presence(
 ) -> None:
     """Say who is there."""
 
-    async def work() -> bool:
+    async def work() -> None:
+        about = {"tenant": tenant, "agent_id": agent_id}
         async with store() as pool, transaction(pool) as conn:
-            return await roster.set_presence(conn, tenant=tenant, agent_id=agent_id, presence=is_)
+            await roster_changes.set_presence(conn, **about, presence=is_)
 
-    if not run(work):
-        raise InputError(f"there is no agent {agent_id} in {tenant}: see `flowhub roster list`")
+    run(work)
     if as_json:
         print_json({"agent_id": agent_id, "presence": is_})
     else:

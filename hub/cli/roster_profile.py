@@ -1,7 +1,6 @@
 """`flowhub roster set|show`: what the roster says of one agent."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -10,12 +9,11 @@ import typer
 
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
+from hub.roster_changes import MOST_UNITS, ProfileChange, change_profile
 from hub.roster_view import AgentView, agent_view
-from store import profiles, shifts
 from store.pool import transaction
 from store.profiles import Profile
 from support.errors import InputError
-from support.model import checked_id
 from support.roster import Span
 from support.routing import WorkKind
 
@@ -46,25 +44,20 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Change what the roster says of an agent; what is not given stays."""
+    change = ProfileChange(
+        tz=tz,
+        country=country,
+        languages=language,
+        levels=_levels(level or []),
+        kind_capacity=_capacities(capacity or []),
+        limit_new=limit_new,
+        limit_minutes=limit_minutes,
+    )
 
     async def work() -> Profile:
+        about = {"tenant": tenant, "agent_id": agent_id}
         async with store() as pool, transaction(pool) as conn:
-            await shifts.hold(conn, tenant=tenant, agent_id=agent_id)
-            before = await profiles.profile(conn, tenant=tenant, agent_id=agent_id)
-            after = _with_limit(before, limit_new, limit_minutes)
-            after = replace(
-                after,
-                tz=before.tz if tz is None else tz,
-                country=before.country if country is None else country,
-                languages=before.languages if language is None else _languages(language),
-                levels=_levels(before, level or []),
-                kind_capacity=_capacities(before, capacity or []),
-            )
-            if before.tz and not after.tz:
-                raise InputError("--tz is empty: name an IANA zone such as Europe/Stockholm")
-            about = {"tenant": tenant, "agent_id": agent_id}
-            await profiles.set_profile(conn, **about, profile=after, now=datetime.now(UTC))
-            return after
+            return await change_profile(conn, **about, change=change, now=datetime.now(UTC))
 
     after = run(work)
     if as_json:
@@ -73,47 +66,30 @@ def set_(
         say(f"The roster knows {agent_id} anew: see `flowhub roster show {agent_id}`")
 
 
-def _with_limit(before: Profile, most: int | None, minutes: int | None) -> Profile:
-    if most == 0:
-        return replace(before, limit_new=None, limit_window=None)
-    new = before.limit_new if most is None else most
-    window = before.limit_window if minutes is None else timedelta(minutes=minutes)
-    if (new is None) != (window is None):
-        raise InputError("a limit needs both: --limit-new 5 --limit-minutes 30")
-    return replace(before, limit_new=new, limit_window=window)
-
-
-def _languages(given: list[str]) -> tuple[str, ...]:
-    words = dict.fromkeys(word.lower() for word in given if word)
-    wrong = [word for word in words if not (word.isascii() and word.isalpha() and len(word) < 4)]
-    if wrong:
-        raise InputError(f"language {wrong[0]!r} is no code of two or three letters, such as sv")
-    return tuple(words)
-
-
-def _levels(before: Profile, given: list[str]) -> dict[str, int]:
-    levels = dict(before.levels)
+def _levels(given: list[str]) -> dict[str, int]:
+    levels = {}
     for text in given:
         skill, _, level = text.partition("=")
-        checked_id(skill, "skill")
         if level not in ("0", "1", "2", "3", "4", "5"):
             raise InputError(f"--level {text!r} is not understood: write hifi=4, from 1 to 5")
         levels[skill] = int(level)
-    return {skill: level for skill, level in levels.items() if level}
+    return levels
 
 
-def _capacities(before: Profile, given: list[str]) -> dict[str, float]:
-    found = dict(before.kind_capacity)
+def _capacities(given: list[str]) -> dict[WorkKind, float | None]:
+    found: dict[WorkKind, float | None] = {}
     for text in given:
         kind, equals, units = text.partition("=")
         if kind not in tuple(WorkKind) or not equals:
             raise InputError(f"--capacity {text!r} is not understood: write chat=8, or chat=")
         if not units:
-            found.pop(kind, None)
-        elif units.replace(".", "", 1).isdecimal() and float(units) <= 9999:
-            found[kind] = float(units)
+            found[WorkKind(kind)] = None
+        elif units.replace(".", "", 1).isdecimal() and float(units) <= MOST_UNITS:
+            found[WorkKind(kind)] = float(units)
         else:
-            raise InputError(f"--capacity {text!r}: {units!r} is no number of units up to 9999")
+            raise InputError(
+                f"--capacity {text!r}: {units!r} is no number of units up to {MOST_UNITS}"
+            )
     return found
 
 

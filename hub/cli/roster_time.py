@@ -1,28 +1,22 @@
-"""`flowhub roster shift|leave|import-shifts|coverage|refresh`: when agents work."""
+"""`flowhub roster shift|leave|import-shifts|refresh`: when agents work."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from activities.shift_spans import extend_all
-from hub.cli.forms import read_instant
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
+from hub.roster_changes import give_leave
 from hub.shift_file import read_shifts
-from rules.policies_file import load_policies
-from settings import read_settings
 from store import shifts
 from store.pool import transaction
 from store.shifts import Kept
-from support.calendar import instant_of_reading
-from support.coverage import CoveredHour, coverage
 from support.errors import InputError
 from support.model import checked_id
-from support.roster import Span
 from support.shifts import Leave, Shift, dated, recurring
 
 shift_app = typer.Typer(
@@ -117,15 +111,9 @@ def add_leave(
     """Give an agent leave; why is not kept."""
 
     async def work() -> tuple[int, Leave]:
+        about = {"tenant": tenant, "agent_id": agent_id}
         async with store() as pool, transaction(pool) as conn:
-            now = datetime.now(UTC)
-            tz = await shifts.hold(conn, tenant=tenant, agent_id=agent_id) or "UTC"
-            leave = Leave(
-                read_instant(since, tz) if since else now,
-                read_instant(until, tz) if until else None,
-            )
-            about = {"tenant": tenant, "agent_id": agent_id}
-            return await shifts.add_leave(conn, **about, leave=leave, now=now), leave
+            return await give_leave(conn, **about, since=since, until=until, now=datetime.now(UTC))
 
     number, leave = run(work)
     if as_json:
@@ -204,53 +192,3 @@ def refresh(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
         print_json({"agents": written})
     else:
         say(f"Shifts of {written} agents are written out")
-
-
-def show_coverage(
-    days: Annotated[int, typer.Option(min=1, max=56, help="How many dates.")] = 7,
-    team: Annotated[str, typer.Option(help="Only this team.")] = "",
-    tenant: Tenant = TENANT,
-    as_json: AsJson = False,
-) -> None:
-    """Show how many agents are on shift in each open hour of the office."""
-    book, _ = load_policies(read_settings().policies)
-    tz = book.office.rules.tz
-    today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
-    start, end = (
-        instant_of_reading(datetime.combine(day, time()), tz)
-        for day in (today, today + timedelta(days=days))
-    )
-
-    async def work() -> Mapping[str, tuple[Span, ...]]:
-        async with store() as pool, pool.connection() as conn:
-            return await shifts.on_shift(conn, tenant=tenant, start=start, end=end, team=team)
-
-    agents = run(work)
-    hours = coverage(agents.values(), book.office, start, end)
-    if as_json:
-        print_json({"tz": tz, "hours": hours})
-        return
-    _print_heat(hours, tz, f"Agents on shift, {team or tenant}, {tz}")
-    thin = sum(hour.agents < 2 for hour in hours)
-    say(f"{thin} of {len(hours)} open hours have fewer than 2 agents")
-
-
-def _print_heat(hours: Sequence[CoveredHour], tz: str, title: str) -> None:
-    """Print dates across and hours down; an hour that the clock repeats shows its lower count."""
-    cells: dict[tuple[int, str], int] = {}
-    for hour in hours:
-        local = hour.starts_at.astimezone(ZoneInfo(tz))
-        key = (local.hour, f"{local:%a %d}")
-        cells[key] = min(hour.agents, cells.get(key, hour.agents))
-    dates = list(dict.fromkeys(date for _, date in cells))
-    rows = (
-        (f"{number:02}:00", *(_heat(cells.get((number, date))) for date in dates))
-        for number in sorted({number for number, _ in cells})
-    )
-    print_table(title, ("hour", *dates), rows)
-
-
-def _heat(agents: int | None) -> str:
-    if agents is None:
-        return ""
-    return f"{agents} " + ("!" if agents < 2 else "▂▄▆█"[min((agents - 2) // 2, 3)])

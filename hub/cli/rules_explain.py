@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.forms import read_instant
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, quoted, say
 from hub.cli.rules_source import WHAT, pack_named
 from hub.cli.session import run, store
+from hub.instants import read_instant
 from rules.document import read
 from rules.engine import Engine
 from rules.findings import NOT_FOR

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.forms import read_instant
 from hub.cli.output import TENANT, AsJson, Tenant, print_renderable, progress_bars, say
 from hub.cli.rules_source import ACTIVE, WHAT, pack_named
 from hub.cli.session import run, store
+from hub.instants import read_instant
 from rules.policies_file import load_policies
 from settings import read_settings
 from support.errors import UsageError

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from hub.cli.forms import read_form, read_instant
+from hub.cli.forms import read_form
 from hub.cli.output import AsJson, print_json, print_table, quoted, say
+from hub.instants import read_instant
 from support.calendar import BusinessCalendar
 from support.cases import Answer, Case, ClockAnswer, answer_form, answer_of, read_case
 from support.clock import ClockState

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from activities.messages import EventResult
-from hub.roster_view import AgentView, agent_view
 from hub.web.board import Board, read_board
 from hub.web.desk import Desk
 from hub.web.forms import EventForm, NewTicketForm
-from store import chronicle, packs, roster, views
+from store import chronicle, packs, views
 from store.chronicle import Entry
 from store.packs import ActivePacks, Publication
 from store.views import TicketView
@@ -50,13 +49,6 @@ class RulesAnswer:
 
     active: ActivePacks
     publications: tuple[Publication, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RosterAnswer:
-    """The agents of a tenant, by team and id."""
-
-    agents: tuple[roster.Agent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,26 +136,6 @@ def rules_routes(desk: Desk) -> APIRouter:
                 await packs.active(conn, tenant=tenant),
                 await packs.history(conn, tenant=tenant, limit=limit),
             )
-
-    return router
-
-
-def roster_routes(desk: Desk) -> APIRouter:
-    """Return the routes that say who can be asked, and when they work."""
-    router = APIRouter(prefix="/api/v1/tenants/{tenant}/roster")
-
-    @router.get("")
-    async def agents(tenant: str) -> RosterAnswer:
-        checked_id(tenant, "tenant")
-        async with desk.reading() as conn:
-            return RosterAnswer(await roster.listed(conn, tenant=tenant))
-
-    @router.get("/{agent_id}")
-    async def agent(tenant: str, agent_id: str) -> AgentView:
-        checked_id(tenant, "tenant")
-        checked_id(agent_id, "agent")
-        async with desk.reading() as conn:
-            return await agent_view(conn, tenant=tenant, agent_id=agent_id, now=desk.now())
 
     return router
 

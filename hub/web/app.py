@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from hub.gateway import TicketGateway
-from hub.web import api, failures
+from hub.web import api, failures, roster_api
 from hub.web.desk import Desk
 from hub.web.guard import Guard
 from hub.web.pages import FOLDER, Pages, page_routes
@@ -43,7 +43,7 @@ def create_app(
         api.health_routes(desk),
         api.reading_routes(desk),
         api.rules_routes(desk),
-        api.roster_routes(desk),
+        *roster_api.roster_routes(desk),
         api.acting_routes(desk),
         page_routes(desk, pages),
     ):

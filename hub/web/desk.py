@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from hub.gateway import TicketGateway
-from store.pool import Connection, Pool, snapshot
+from store.pool import Connection, Pool, snapshot, transaction
 from support.calendar import BusinessCalendar
 from support.errors import RuntimeUnavailableError
 from support.model import workflow_id
@@ -31,6 +31,12 @@ class Desk:
     async def reading(self) -> AsyncIterator[Connection]:
         """Yield a connection on one read-only snapshot, so that several queries agree."""
         async with snapshot(self.pool, wait_s=CONNECT_WITHIN_S) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Connection]:
+        """Yield a connection whose statements are one transaction, committed at the end."""
+        async with transaction(self.pool, wait_s=CONNECT_WITHIN_S) as conn:
             yield conn
 
     def way_in(self) -> TicketGateway:

@@ -14,7 +14,16 @@ from pydantic import (
     model_validator,
 )
 
-from hub.drafts import CONTROL, LOCALE, MAX_BODY, MAX_SUBJECT, NOT_BY_HAND, Command, NewTicket
+from hub.drafts import (
+    CONTROL,
+    LOCALE,
+    MAX_BODY,
+    MAX_NAME,
+    MAX_SUBJECT,
+    NOT_BY_HAND,
+    Command,
+    NewTicket,
+)
 from support.model import (
     ID_PATTERN,
     MOST_TAGS,
@@ -75,6 +84,7 @@ def one_of(kind: object, also: tuple[EventKind, ...] = ()) -> object:
 OptionalId = Annotated[str, AfterValidator(_optional_id)]
 Id = Annotated[str, Field(min_length=1), AfterValidator(_optional_id)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=32)]
+Line = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_one_line)]
 Tags = Annotated[tuple[Id, ...], Field(max_length=MOST_TAGS)]
 Body = Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_storable)]
 

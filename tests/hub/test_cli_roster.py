@@ -168,6 +168,49 @@ def test_coverage_counts_who_is_on_shift_in_each_open_hour() -> None:
     assert answer("refresh") == {"agents": 1}
 
 
+def test_a_rota_is_added_shown_swapped_and_removed() -> None:
+    hire("kim", "lou")
+    first = ("--tz", "Europe/Stockholm", "--first", "2026-01-05T08:00")
+    members = ("--member", "kim", "--member", "lou")
+    added = answer("rota", "add", "nights", "--team", "audio", *members, *first)
+    assert (added["members"], added["days"]) == (["kim", "lou"], 7)
+    assert added["on_duty"] in ("kim", "lou")
+    (listed,) = answer("rota", "list")
+    assert (listed["rota_id"], listed["team"]) == ("nights", "audio")
+    assert "nights" in roster("rota", "list").stdout
+    other = {"kim": "lou", "lou": "kim"}[added["on_duty"]]
+    swap = answer("rota", "swap", "nights", other, "--until", "2099-01-05T08:00")["swap_id"]
+    shown = answer("rota", "show", "nights", "--turns", "3")
+    assert (shown["on_duty"], len(shown["turns"])) == (other, 1)
+    for said in ("nights", "audio", "Europe/Stockholm", "2099-01-05 08:00"):
+        assert said in roster("rota", "show", "nights").stdout
+    answer("rota", "remove", "nights", "--swap", str(swap))
+    assert answer("rota", "show", "nights")["on_duty"] == added["on_duty"]
+    for words, named in (
+        (("rota", "add", "n", "--member", "eve", *first), "no agent eve"),
+        (("rota", "add", "n", "--member", "kim", *first[2:], "--tz", "Mars/Olympus"), "Mars"),
+        (("rota", "swap", "nights", "kim", "--until", "soon"), "soon"),
+        (("rota", "swap", "nights", "kim", "--until", "2020-01-01T00:00"), "before it begins"),
+        (("rota", "remove", "nights", "--swap", str(swap)), "no swap"),
+        (("rota", "show", "days"), "no rota days"),
+    ):
+        assert named in refused(*words)
+    assert answer("rota", "remove", "nights")["removed"] == "nights"
+    assert answer("rota", "list") == []
+
+
+def test_teams_are_shown_with_who_is_on_call() -> None:
+    hire("kim", "lou")
+    answer("presence", "lou", "away")
+    answer("add", "oscar", "--role", "on_call")
+    (audio,) = answer("teams")
+    assert audio["standing"]["agents"] == audio["standing"]["on_shift"] == 2
+    assert (audio["standing"]["online"], audio["on_call"]) == (1, ["oscar"])
+    shown = roster("teams").stdout
+    for said in ("audio", "0.0/24.0", "oscar"):
+        assert said in shown
+
+
 async def test_the_api_reads_the_roster(http: httpx.AsyncClient) -> None:
     await asyncio.to_thread(hire, "kim")
     answered = await http.get("/api/v1/tenants/acme/roster")

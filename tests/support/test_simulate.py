@@ -88,6 +88,6 @@ def test_a_closed_ticket_waits_for_nothing() -> None:
 
 def test_people_are_those_of_the_team_or_else_of_all() -> None:
     team = Team([Member("b", "mail", Role.LEAD), Member("a", "print", Role.LEAD)], MONDAY)
-    assert team.people(FindPeople(Role.LEAD, "mail")) == ("b",)
-    assert team.people(FindPeople(Role.LEAD, "voice")) == ("a", "b")
-    assert team.people(FindPeople(Role.MANAGER, "mail")) == ()
+    assert team.people(FindPeople(Role.LEAD, "mail", MONDAY)) == ("b",)
+    assert team.people(FindPeople(Role.LEAD, "voice", MONDAY)) == ("a", "b")
+    assert team.people(FindPeople(Role.MANAGER, "mail", MONDAY)) == ()
