@@ -42,6 +42,10 @@ ASSUMPTIONS = (
         "clock: who worked before that row is not known. Rows that name nobody take the owner away."
     ),
     "Leads are invented; what they own counts as owned and not as load of an agent.",
+    (
+        "A ticket that nobody owns is nobody's load, so work left waiting makes load look more "
+        "even: read it with the unit hours without an owner, and with a capacity that never binds."
+    ),
 )
 """Without these the figures say nothing; so they are told with them."""
 

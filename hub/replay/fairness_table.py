@@ -55,7 +55,11 @@ def lines(fairness: Fairness) -> Iterator[Line]:
 def notes(fairness: Fairness) -> tuple[str, ...]:
     """Say what must be known to read the figures: the log's own, what binds, what is assumed."""
     bound = (_bound(way, fairness.capacity_units) for way in fairness.ways)
-    return (*_logs_own(fairness), *bound, *fairness.assumptions)
+    alone = (
+        f"{fairness.lone_agents:,} of {fairness.agents:,} agents are alone in their team: no "
+        "strategy can share their work, so only the index within teams is the strategy's own."
+    )
+    return (*_logs_own(fairness), *bound, alone, *fairness.assumptions)
 
 
 def _bound(way: Way, capacity_units: float) -> str:
