@@ -84,6 +84,17 @@ class EngineName(StrEnum):
     TEMPORAL = "temporal"
 
 
+Fairness = Annotated[
+    bool,
+    typer.Option(
+        "--fairness", help="Compare load and waits with round robin and the log's own owners."
+    ),
+]
+Capacity = Annotated[
+    float | None, typer.Option(help="Capacity units of each agent, in place of the mapping's.")
+]
+
+
 def replay(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A ticket log, CSV or CSV.gz.")
@@ -95,16 +106,8 @@ def replay(
     engine: Annotated[
         EngineName, typer.Option(help="simulate: the pure core; temporal: the real workflows.")
     ] = EngineName.SIMULATE,
-    fairness: Annotated[
-        bool,
-        typer.Option(
-            "--fairness", help="Compare load and waits with round robin and the log's own owners."
-        ),
-    ] = False,
-    capacity: Annotated[
-        float | None,
-        typer.Option(help="Capacity units of each agent, in place of the mapping's."),
-    ] = None,
+    fairness: Fairness = False,
+    capacity: Capacity = None,
     html: Annotated[Path | None, typer.Option(help="Write a report with a plot.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -19,7 +19,7 @@ from hub.replay.mapping import MOST_CAPACITY_UNITS, ReplayMapping, load_mapping
 from hub.replay.ownership import Recording
 from hub.replay.report import Driven, Report, Versions, make_report
 from hub.replay.scratch import scratch_database
-from hub.replay.simulate import SimulatedEngine, Watch
+from hub.replay.simulate import SimulatedEngine
 from hub.replay.source import read_usable
 from hub.replay.strategy import macros_with_strategy, with_strategy
 from hub.replay.temporal import temporal_engine
@@ -68,10 +68,7 @@ async def replay(
     the place of the mapping's. InputError and PackError kinds say what is wrong with log, mapping,
     rules or policies.
     """
-    if engine not in ENGINES:
-        raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
-    if fairness and engine != "simulate":
-        raise InputError("fairness is measured in memory: use --engine simulate with --fairness")
+    _check(engine, fairness=fairness)
     form = _with_capacity(load_mapping(mapping), capacity_units)
     pack = load_pack(settings.pack)
     policies, policies_text = load_policies(settings.policies)
@@ -84,8 +81,7 @@ async def replay(
         if engine == "simulate":
             evaluate = CachingEngine(rules).judge
             course = _Course(policies, pack.macros.actions, evaluate, members, happenings)
-            ours = Recording()
-            driven, ended = await course.simulate(progress, watch=ours.note if fairness else None)
+            driven, ended, ours = await course.simulate(progress)
             if fairness:
                 other = await course.by_round_robin(progress)
                 fair = measure_fairness(log.incidents, members, ours, other, progress)
@@ -105,6 +101,13 @@ async def replay(
         seconds=round(time.monotonic() - begun, 2),
     )
     return make_report(log, driven, ended, versions).model_copy(update={"fairness": fair})
+
+
+def _check(engine: str, *, fairness: bool) -> None:
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
+    if fairness and engine != "simulate":
+        raise InputError("fairness is measured in memory: use --engine simulate with --fairness")
 
 
 def _with_capacity(form: ReplayMapping, capacity_units: float | None) -> ReplayMapping:
@@ -127,13 +130,14 @@ class _Course:
     happenings: Sequence[Happening]
 
     async def simulate(
-        self, progress: Progress, *, watch: Watch | None, text: str = REPLAYING
-    ) -> tuple[Driven, Ended]:
-        since = self.happenings[0].instant
+        self, progress: Progress, text: str = REPLAYING
+    ) -> tuple[Driven, Ended, Recording]:
+        since, recording = self.happenings[0].instant, Recording()
         engine = SimulatedEngine(
-            self.policies, self.macros, self.evaluate, self.members, since, watch=watch
+            self.policies, self.macros, self.evaluate, self.members, since, watch=recording.note
         )
-        return await drive(engine, self.happenings, self.members, progress, text)
+        driven, ended = await drive(engine, self.happenings, self.members, progress, text)
+        return driven, ended, recording
 
     async def by_round_robin(self, progress: Progress) -> Recording:
         """Simulate it once more, by the same rules but for how they choose among agents."""
@@ -143,8 +147,7 @@ class _Course:
             macros=macros_with_strategy(self.macros, strategy),
             evaluate=with_strategy(self.evaluate, strategy),
         )
-        recording = Recording()
-        await other.simulate(progress, watch=recording.note, text="By round robin: events")
+        _, _, recording = await other.simulate(progress, "By round robin: events")
         return recording
 
 
