@@ -64,9 +64,8 @@ async def replay(
     """Replay the first `limit` incidents of `file` (all of it for None) and return the report.
 
     `mapping` is a file or the name of one that ships; `engine` is simulate or temporal. `fairness`
-    replays the log once more, by round robin, and compares. `capacity_units` of each agent takes
-    the place of the mapping's. InputError and PackError kinds say what is wrong with log, mapping,
-    rules or policies.
+    replays the log once more, by round robin, and compares; `capacity_units` go before the
+    mapping's. InputError and PackError kinds say what is wrong with log, mapping, rules, policies.
     """
     _check(engine, fairness=fairness)
     form = _with_capacity(load_mapping(mapping), capacity_units)
