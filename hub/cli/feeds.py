@@ -20,13 +20,14 @@ from hub.cli.session import run, session
 from settings import read_settings
 
 REPLAY_EXAMPLE = "flowhub replay log.csv.gz --mapping servicenow-incidents --html report.html"
+FAIRNESS_EXAMPLE = "flowhub replay log.csv.gz --fairness --capacity 20"
 SOURCE_HELP = "JSON lines: ticket_id, event_id, kind, at, and the fields of the API."
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("import", epilog="Example: `flowhub import events.jsonl --tenant acme`")(import_)
-    app.command("replay", epilog=f"Example: `{REPLAY_EXAMPLE}`")(replay)
+    app.command("replay", epilog=f"Examples: `{REPLAY_EXAMPLE}`, `{FAIRNESS_EXAMPLE}`")(replay)
 
 
 def import_(
@@ -83,6 +84,17 @@ class EngineName(StrEnum):
     TEMPORAL = "temporal"
 
 
+Fairness = Annotated[
+    bool,
+    typer.Option(
+        "--fairness", help="Compare load and waits with round robin and the log's own owners."
+    ),
+]
+Capacity = Annotated[
+    float | None, typer.Option(help="Capacity units of each agent, in place of the mapping's.")
+]
+
+
 def replay(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A ticket log, CSV or CSV.gz.")
@@ -94,6 +106,8 @@ def replay(
     engine: Annotated[
         EngineName, typer.Option(help="simulate: the pure core; temporal: the real workflows.")
     ] = EngineName.SIMULATE,
+    fairness: Fairness = False,
+    capacity: Capacity = None,
     html: Annotated[Path | None, typer.Option(help="Write a report with a plot.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -117,6 +131,8 @@ def replay(
                 engine=str(engine),
                 settings=settings,
                 progress=progress,
+                fairness=fairness,
+                capacity_units=capacity,
             )
 
     report = run(work)

@@ -14,6 +14,7 @@ from support.errors import InputError
 from support.model import ActorKind, Channel, EventKind, Priority, TicketStatus, WaitingOn
 
 SHIPPED = Path(__file__).parent / "mappings"
+MOST_CAPACITY_UNITS = 1000
 
 
 class Move(StrEnum):
@@ -166,7 +167,7 @@ class AssignmentForm(_Strict):
 class RosterForm(_Strict):
     """What is not in the log of its agents. `leads`: each team gets one lead, who is invented."""
 
-    capacity_units: Annotated[float, Field(gt=0, le=1000)] = 12.0
+    capacity_units: Annotated[float, Field(gt=0, le=MOST_CAPACITY_UNITS)] = 12.0
     leads: bool = True
 
 
@@ -174,11 +175,19 @@ class OutcomeForm(_Strict):
     """The log's own verdict, read only after the replay: `missed` on any row is a miss.
 
     `resolved`: the states that end the work; the last row in one of them is the resolution.
+    `reassignments`: the column of the log's own count of them, where it has one.
     """
 
     column: _Column
     missed: frozenset[str] = Field(min_length=1)
     resolved: frozenset[str] = Field(min_length=1)
+    reassignments: _Column | None = None
+
+    def columns(self) -> Iterator[tuple[str, str]]:
+        """Yield field and column of all that the verdict is read from."""
+        yield "outcome.column", self.column
+        if self.reassignments is not None:
+            yield "outcome.reassignments", self.reassignments
 
 
 class ReplayMapping(_Strict):
@@ -208,11 +217,12 @@ class ReplayMapping(_Strict):
                     f"`{field}` reads column {column!r}, which is in `forbidden` because it tells "
                     "the future: use a column that was known at the time of the row"
                 )
-        if self.outcome is not None and self.outcome.column not in self.forbidden:
-            raise ValueError(
-                f"`outcome.column` is {self.outcome.column!r}, which tells how it ended: "
-                "add it to `forbidden` so that nothing else can read it"
-            )
+        for field, column in self.outcome.columns() if self.outcome is not None else ():
+            if column not in self.forbidden:
+                raise ValueError(
+                    f"`{field}` is {column!r}, which tells how it ended: "
+                    "add it to `forbidden` so that nothing else can read it"
+                )
         if self.outcome is not None and not self.outcome.resolved <= self.state.known:
             raise ValueError("`outcome.resolved` names a state that is not in `state.known`")
         return self

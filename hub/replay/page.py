@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.replay.fairness_table import bars, lines, notes
 from hub.replay.report import Report
 from hub.replay.table import hours, share
 from hub.replay.warning import EarlyWarning
@@ -39,9 +40,13 @@ def write_html(report: Report, path: Path) -> None:
     environment = templates_in(Path(__file__).parent)
     environment.filters["share"] = share
     environment.filters["hours"] = hours
-    warning = report.early_warning
+    warning, fairness = report.early_warning, report.fairness
     text = environment.get_template("report.html.j2").render(
-        report=report, plot=_plot(warning) if warning else None
+        report=report,
+        plot=_plot(warning) if warning else None,
+        bars=bars(fairness) if fairness else (),
+        fairness_lines=tuple(lines(fairness)) if fairness else (),
+        fairness_notes=notes(fairness) if fairness else (),
     )
     write_page(path, text)
 

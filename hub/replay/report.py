@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from hub.replay.comparison import Comparison
 from hub.replay.engine import Ended
+from hub.replay.fairness import Fairness
 from hub.replay.source import Log
 from hub.replay.warning import EarlyWarning, early_warning
 from support.model import Priority
@@ -21,7 +22,10 @@ class _Frozen(BaseModel):
 
 
 class Versions(_Frozen):
-    """What was replayed by what; `seconds` is the time that the replay itself took."""
+    """What was replayed by what; `seconds` is the time that the replay itself took.
+
+    `capacity_units` are those of each agent.
+    """
 
     engine: str
     mapping: str
@@ -29,6 +33,7 @@ class Versions(_Frozen):
     limit: int | None
     pack: str
     policies: str
+    capacity_units: float
     seconds: float
 
 
@@ -83,6 +88,7 @@ class Report(_Frozen):
     assignments: Assignments
     early_warning: EarlyWarning | None
     early_warning_missing: str = ""
+    fairness: Fairness | None = None
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

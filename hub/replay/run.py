@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -14,11 +14,14 @@ from hub.progress import Progress, Shown, Ticker
 from hub.replay.comparison import Comparison
 from hub.replay.engine import Ended, Engine
 from hub.replay.events import Happening, in_order, roster_of
-from hub.replay.mapping import load_mapping
+from hub.replay.fairness import Fairness, measure_fairness
+from hub.replay.mapping import MOST_CAPACITY_UNITS, ReplayMapping, load_mapping
+from hub.replay.ownership import Recording
 from hub.replay.report import Driven, Report, Versions, make_report
 from hub.replay.scratch import scratch_database
 from hub.replay.simulate import SimulatedEngine
 from hub.replay.source import read_usable
+from hub.replay.strategy import macros_with_strategy, with_strategy
 from hub.replay.temporal import temporal_engine
 from rules.caching import CachingEngine
 from rules.engine import Engine as RulesEngine
@@ -28,10 +31,14 @@ from settings import Settings
 from store import packs, policy_books
 from store.pool import open_pool
 from support.errors import InputError
-from support.simulate import Member
+from support.needs import RuleAction
+from support.policy import PolicyBook
+from support.routing import Strategy
+from support.simulate import Evaluate, Member
 from support.work import Outside
 
 ENGINES = ("simulate", "temporal")
+REPLAYING = "Replaying: events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +58,32 @@ async def replay(
     engine: str,
     settings: Settings,
     progress: Progress,
+    fairness: bool = False,
+    capacity_units: float | None = None,
 ) -> Report:
     """Replay the first `limit` incidents of `file` (all of it for None) and return the report.
 
-    `mapping` is a file or the name of one that ships; `engine` is simulate or temporal. InputError
-    and PackError kinds say what is wrong with log, mapping, rules or policies.
+    `mapping` is a file or the name of one that ships; `engine` is simulate or temporal. `fairness`
+    replays the log once more, by round robin, and compares; `capacity_units` go before the
+    mapping's. InputError and PackError kinds say what is wrong with log, mapping, rules, policies.
     """
-    if engine not in ENGINES:
-        raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
-    form = load_mapping(mapping)
+    _check(engine, fairness=fairness)
+    form = _with_capacity(load_mapping(mapping), capacity_units)
     pack = load_pack(settings.pack)
     policies, policies_text = load_policies(settings.policies)
     log = await asyncio.to_thread(read_usable, file, form, limit, progress)
     happenings = in_order(log.incidents, form)
     members = roster_of(log.incidents, form.roster)
     begun = time.monotonic()
+    fair: Fairness | None = None
     with RulesEngine(pack, timeout_s=settings.engine_timeout_s) as rules:
         if engine == "simulate":
-            macros, since = pack.macros.actions, happenings[0].instant
             evaluate = CachingEngine(rules).judge
-            simulated = SimulatedEngine(policies, macros, evaluate, members, since)
-            driven, ended = await drive(simulated, happenings, members, progress)
+            course = _Course(policies, pack.macros.actions, evaluate, members, happenings)
+            driven, ended, ours = await course.simulate(progress)
+            if fairness:
+                other = await course.by_round_robin(progress)
+                fair = measure_fairness(log.incidents, members, ours, other, progress)
         else:
             rulebook = Rulebook(rules, pack.macros, policies, Outside())
             pinned = _Pinned(rulebook, (pack.version, pack.name, pack.text), policies_text)
@@ -84,9 +96,58 @@ async def replay(
         limit=limit,
         pack=f"{pack.name}@{pack.version}",
         policies=policies.version,
+        capacity_units=form.roster.capacity_units,
         seconds=round(time.monotonic() - begun, 2),
     )
-    return make_report(log, driven, ended, versions)
+    return make_report(log, driven, ended, versions).model_copy(update={"fairness": fair})
+
+
+def _check(engine: str, *, fairness: bool) -> None:
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
+    if fairness and engine != "simulate":
+        raise InputError("fairness is measured in memory: use --engine simulate with --fairness")
+
+
+def _with_capacity(form: ReplayMapping, capacity_units: float | None) -> ReplayMapping:
+    if capacity_units is None:
+        return form
+    if not 0 < capacity_units <= MOST_CAPACITY_UNITS:
+        raise InputError(f"--capacity must be above 0 and at most {MOST_CAPACITY_UNITS} units")
+    roster = form.roster.model_copy(update={"capacity_units": capacity_units})
+    return form.model_copy(update={"roster": roster})
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One log and one team, which can be simulated several times."""
+
+    policies: PolicyBook
+    macros: Mapping[str, tuple[RuleAction, ...]]
+    evaluate: Evaluate
+    members: Sequence[Member]
+    happenings: Sequence[Happening]
+
+    async def simulate(
+        self, progress: Progress, text: str = REPLAYING
+    ) -> tuple[Driven, Ended, Recording]:
+        since, recording = self.happenings[0].instant, Recording()
+        engine = SimulatedEngine(
+            self.policies, self.macros, self.evaluate, self.members, since, watch=recording.note
+        )
+        driven, ended = await drive(engine, self.happenings, self.members, progress, text)
+        return driven, ended, recording
+
+    async def by_round_robin(self, progress: Progress) -> Recording:
+        """Simulate it once more, by the same rules but for how they choose among agents."""
+        strategy = Strategy.ROUND_ROBIN
+        other = replace(
+            self,
+            macros=macros_with_strategy(self.macros, strategy),
+            evaluate=with_strategy(self.evaluate, strategy),
+        )
+        _, _, recording = await other.simulate(progress, "By round robin: events")
+        return recording
 
 
 async def drive(
@@ -94,10 +155,14 @@ async def drive(
     happenings: Sequence[Happening],
     members: Sequence[Member],
     progress: Progress,
+    text: str = REPLAYING,
 ) -> tuple[Driven, Ended]:
-    """Take all events, one instant at a time, each after the deadlines before it."""
+    """Take all events, one instant at a time, each after the deadlines before it.
+
+    `text` says what goes on.
+    """
     driven = Driven(Comparison.of(members))
-    ticker = Ticker(progress, "Replaying: events", len(happenings))
+    ticker = Ticker(progress, text, len(happenings))
     for instant, group in groupby(happenings, key=lambda happening: happening.instant):
         coming = list(group)
         await engine.pass_before(instant, len(coming))

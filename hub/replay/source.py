@@ -46,13 +46,15 @@ class Update:
 class Incident:
     """All usable rows of one incident, and the log's own verdict, which no event is made of.
 
-    `missed` is None where the log gives none; `resolved_at` is the end of the work.
+    `missed` is None where the log gives none; `resolved_at` is the end of the work;
+    `reassignments` is the highest count that the log keeps of them, None where it keeps none.
     """
 
     ticket_id: str
     updates: list[Update] = field(default_factory=list)
     missed: bool | None = None
     resolved_at: datetime | None = None
+    reassignments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _opened(file: Path, encoding: str) -> TextIO:
 def _check_header(file: Path, header: list[str], mapping: ReplayMapping) -> None:
     wanted = list(mapping.feeding())
     if mapping.outcome is not None:
-        wanted.append(("outcome.column", mapping.outcome.column))
+        wanted.extend(mapping.outcome.columns())
     for where, column in wanted:
         if column not in header:
             raise InputError(
@@ -226,6 +228,10 @@ class _Reader:
             incident.missed = bool(incident.missed) or verdict in outcome.missed
         if update.state in outcome.resolved:
             incident.resolved_at = max(incident.resolved_at or update.instant, update.instant)
+        if outcome.reassignments is not None:
+            count = self._value(row, outcome.reassignments)
+            if count.isdecimal():
+                incident.reassignments = max(incident.reassignments or 0, int(count))
 
 
 def _listed(known: Mapping[str, str], column: str, allowed: object) -> str:

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hub.replay.fairness_table import render_fairness
 from hub.replay.report import Report
 from hub.replay.warning import EarlyWarning
 
@@ -31,6 +32,8 @@ def render_table(report: Report) -> RenderableType:
         parts += [_flagging(report.early_warning), _explained(report.early_warning)]
     else:
         parts.append(Text(f"No early-warning figures: {report.early_warning_missing}."))
+    if report.fairness is not None:
+        parts.append(render_fairness(report.fairness))
     return Group(*parts)
 
 

@@ -18,6 +18,7 @@ from hub.simulation.models import AgentLoad, Summary, Totals
 from hub.simulation.trail import Step
 from support.deadlines import Due, DueKind
 from support.decision import Decision
+from support.fairness import jain
 from support.model import TicketEvent
 from support.needs import RuleTrace
 from support.routing import Role
@@ -165,8 +166,8 @@ class Recorder:
             actions_refused=_by_count(self._actions_refused),
             events_refused=_by_count(self.events_refused),
             load=load,
-            fairness_unit_hours=jain([line.unit_hours for line in agents]),
-            fairness_tickets=jain([line.tickets for line in agents]),
+            fairness_unit_hours=_even(line.unit_hours for line in agents),
+            fairness_tickets=_even(line.tickets for line in agents),
         )
 
     def _load(self) -> Iterator[AgentLoad]:
@@ -238,8 +239,6 @@ def _by_count(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def jain(shares: Iterable[float]) -> float | None:
-    """Return Jain's index of fairness: 1 for equal shares, 1/n where one has all; None for none."""
-    values = list(shares)
-    squares = sum(value * value for value in values)
-    return round(sum(values) ** 2 / (len(values) * squares), 4) if squares else None
+def _even(shares: Iterable[float]) -> float | None:
+    index = jain(shares)
+    return None if index is None else round(index, 4)

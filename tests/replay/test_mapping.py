@@ -52,6 +52,13 @@ def test_the_column_of_the_verdict_must_be_forbidden(tmp_path: Path) -> None:
     assert "add it to `forbidden`" in refusal(tmp_path, forbidden=[])
 
 
+def test_the_logs_count_of_reassignments_must_be_forbidden(tmp_path: Path) -> None:
+    outcome = {**SERVICENOW["outcome"], "reassignments": "moves"}
+    said = refusal(tmp_path, outcome=outcome)
+    assert "`outcome.reassignments` is 'moves'" in said
+    assert "add it to `forbidden`" in said
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

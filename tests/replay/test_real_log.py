@@ -14,7 +14,10 @@ from tests.replay.exporting import quiet
 
 LOG = Path(__file__).parents[2].parent / "shared" / "data" / "incident_event_log.csv.gz"
 
-pytestmark = pytest.mark.skipif(not LOG.exists(), reason="the real log is not beside the checkout")
+beside_the_checkout = pytest.mark.skipif(
+    not LOG.exists(), reason="the real log is not beside the checkout"
+)
+pytestmark = beside_the_checkout
 
 
 def test_every_row_is_used_or_counted() -> None:

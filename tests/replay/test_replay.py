@@ -190,7 +190,7 @@ def test_a_report_that_loses_rows_or_events_cannot_be_made() -> None:
 
 _SUMS: dict[str, Any] = {
     "by": {"engine": "simulate", "mapping": "m", "log": "l", "limit": None, "pack": "p",
-           "policies": "x", "seconds": 1.0},
+           "policies": "x", "capacity_units": 12.0, "seconds": 1.0},
     "first_instant": "2016-03-01T00:00:00Z", "last_instant": "2016-03-01T00:00:00Z",
     "tickets": 0, "rows_read": 0, "rows_used": 0, "rows_unused": {}, "events": 0,
     "events_accepted": 0, "events_refused": {}, "decisions": 0, "escalations": 0,
