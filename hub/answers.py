@@ -11,6 +11,9 @@ from support.errors import (
     ImplausibleTimeError,
     InputError,
     LedgerError,
+    NoRoomError,
+    OwnerChangedError,
+    OwnerLockedError,
     RuntimeUnavailableError,
     TicketExistsError,
     TransitionRefusedError,
@@ -28,6 +31,9 @@ _ERRORS: Mapping[str, type[FlowHubError]] = {
         TicketExistsError,
         TransitionRefusedError,
         EventIdReusedError,
+        OwnerChangedError,
+        OwnerLockedError,
+        NoRoomError,
         LedgerError,
     )
 }

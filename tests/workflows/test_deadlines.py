@@ -8,8 +8,8 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from hub.drafts import Command, NewTicket, Origin
-from store import chronicle, views
-from support.model import EventKind, TicketStatus, WaitingOn
+from store import chronicle, roster, views
+from support.model import EventKind, Presence, TicketStatus, WaitingOn
 from support.needs import RuleAction
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
 from tests.waiting import eventually
@@ -94,6 +94,29 @@ async def test_an_internal_wait_is_followed_up_at_its_date(
     async with past_desk.pool.connection() as conn:
         ticket = await views.ticket(conn, tenant=past_desk.tenant, ticket_id="T-1")
     assert ticket.status == "open"
+
+
+async def test_who_does_not_accept_in_time_loses_the_ticket_and_is_asked_again_later(
+    past_desk: RunningDesk, time_skipping: WorkflowEnvironment
+) -> None:
+    async with past_desk.pool.connection() as conn:
+        await roster.set_presence(
+            conn, tenant=past_desk.tenant, agent_id="lou", presence=Presence.AWAY
+        )
+    past_desk.rules.actions = [RuleAction("assign", "assign", {"accept_within_s": 30})]
+    await create(past_desk)
+    await time_skipping.sleep(timedelta(minutes=6))
+    decisions = [
+        (e.inputs["due_kind"], (e.at - MONDAY).total_seconds())
+        for e in await timeline(past_desk)
+        if isinstance(e, chronicle.DecisionEntry)
+    ]
+    assert decisions == [
+        ("", 0),
+        ("acceptance", 30),
+        ("decline_over", 330),
+        ("acceptance", 360),
+    ]
 
 
 async def test_the_customer_is_reminded_once_and_a_silent_ticket_waits_for_the_rules(
