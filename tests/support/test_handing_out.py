@@ -24,7 +24,7 @@ from support.needs import EvaluateRules, RuleVerdict
 from support.simulate import Member, Passed, Simulation, Team
 from tests.support.deciding import BOOK, MONDAY, Desk, action, created, event
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 TEAMS, SKILLS = ("", "audio", "video"), ("hifi", "tv")
 ACTIVE = [status for status in TicketStatus if status.active]
 
@@ -120,6 +120,25 @@ def test_no_more_are_offered_than_asked_for(
     queue: list[WaitingTicket], rooms: list[Room], most: int
 ) -> None:
     assert chosen(queue, rooms, most) == chosen(queue, rooms)[:most]
+
+
+@given(due_h=st.integers(1, 20), urgent_h=st.integers(0, 3), ahead=st.integers(0, 5))
+def test_a_flood_of_urgent_tickets_never_starves_a_patient_one(
+    due_h: int, urgent_h: int, ahead: int
+) -> None:
+    line = WaitingLine()
+    line.put(waiting("patient", due_h))
+    for number in range(ahead):
+        line.put(waiting(f"early-{number}", urgent_h))
+    for minute in range(24 * 60):
+        line.put(
+            waiting(f"urgent-{minute}", next_due_at=MONDAY + urgent_h * HOUR + minute * MINUTE)
+        )
+        (first,) = line.chosen([room(units=1)], without="")
+        line.drop(first.ticket_id)
+        if first.ticket_id == "patient":
+            break
+    assert minute <= max(0, due_h - urgent_h) * 60 + ahead + 1
 
 
 def test_overdue_comes_before_due_before_old_before_what_is_never_due() -> None:
