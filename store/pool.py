@@ -55,3 +55,14 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         await conn.execute("begin")
         yield conn
         await conn.execute("commit")
+
+
+async def savepoint(conn: Connection) -> None:
+    """Begin, in a transaction, what `undo` takes back."""
+    await conn.execute("savepoint attempt")
+
+
+async def undo(conn: Connection) -> None:
+    """Take back what came after the last `savepoint`, and let go of the rows that it locked."""
+    await conn.execute("rollback to savepoint attempt")
+    await conn.execute("release savepoint attempt")
