@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from store import customers, lanes, outbox, outlook, roster
 from store.ledger import Claim
-from store.pool import Connection
+from store.pool import Connection, savepoint, undo
 from support.handing_out import frees, waits
 from support.lanes import read_lanes
 from support.needs import (
@@ -95,6 +95,7 @@ class Surroundings:
 
     async def _claim(self, need: ClaimOwner) -> bool:
         agent_id, units = need.agent_id, need.units
+        await savepoint(self.conn)
         done = await roster.claim(
             self.conn,
             tenant=self.tenant,
@@ -107,13 +108,16 @@ class Surroundings:
         )
         if done:
             self.taken[agent_id] = self.taken.get(agent_id, Decimal(0)) + units
+        else:
+            # Who turned out to be full is locked else, while the next is asked: a deadlock.
+            await undo(self.conn)
         return done
 
     async def settle_claim(self, before: Claim | None, state: TicketState, seq: int) -> None:
         """Make claim row and loads say what the decision ended with.
 
         Agents are adjusted in the order of their ids, as a claim locks them. What is left to
-        deadlock is a decision whose first candidate turned out to be full; it is tried again.
+        deadlock is a decision that claims twice, for rules gave it on; it is tried again.
         """
         carried = dict(self.taken)
         if before is not None:

@@ -57,3 +57,14 @@ async def transaction(pool: Pool, *, wait_s: float | None = None) -> AsyncIterat
         await conn.execute("begin")
         yield conn
         await conn.execute("commit")
+
+
+async def savepoint(conn: Connection) -> None:
+    """Begin, in a transaction, what `undo` takes back."""
+    await conn.execute("savepoint attempt")
+
+
+async def undo(conn: Connection) -> None:
+    """Take back what came after the last `savepoint`, and let go of the rows that it locked."""
+    await conn.execute("rollback to savepoint attempt")
+    await conn.execute("release savepoint attempt")

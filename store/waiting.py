@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
@@ -23,8 +23,50 @@ class Place(NamedTuple):
     ticket_id: str
 
 
+_FREE: LiteralString = (
+    """
+select a.agent_id, a.team, a.skills, a.capacity_units - a.load_units as units, a.capacity_units,
+       (a.kind_capacity ->> 'chat')::numeric
+           - coalesce((a.kind_load ->> 'chat')::numeric, 0) as chat_units,
+       (a.kind_capacity ->> 'ticket')::numeric
+           - coalesce((a.kind_load ->> 'ticket')::numeric, 0) as ticket_units
+  from agents as a
+ where a.tenant = %(tenant)s and a.presence = 'online' and a.role = 'agent'
+   and a.load_units < a.capacity_units and not limited(a, now())
+"""
+    + ON_SHIFT_NOW
+)
+
+# What waits asks for few different things: each is found by one step in an index and compared with
+# the room that there is once, not for each ticket. Where none fits, the queue is not read at all.
 _TICKETS = (
     """
+with recursive need as (
+    (select team, skills, hash_array_extended(skills, 0) as hashed, channel = 'chat' as chat
+       from tickets
+      where tenant = %(tenant)s and waits_since is not null
+      order by team, hashed, chat limit 1)
+    union all
+    select further.* from need cross join lateral (
+        select t.team, t.skills, hash_array_extended(t.skills, 0) as hashed,
+               t.channel = 'chat' as chat
+          from tickets as t
+         where t.tenant = %(tenant)s and t.waits_since is not null
+           and (t.team, hash_array_extended(t.skills, 0), t.channel = 'chat')
+               > (need.team, need.hashed, need.chat)
+         order by t.team, hashed, chat limit 1) as further
+), room as materialized (
+    select team, skills, max(least(units, ticket_units)) as units,
+           max(least(units, chat_units)) as chat_units
+      from ("""  # noqa: S608  constant pieces
+    + _FREE
+    + """) as free group by team, skills
+), fitting as materialized (
+    select team, skills, chat from need
+     where exists (select from room
+                    where need.team in ('', room.team) and room.skills @> need.skills
+                      and case when chat then room.chat_units >= 4 else room.units >= 1 end)
+)
 select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at
   from tickets as t
  where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
@@ -33,15 +75,8 @@ select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.crea
         or (coalesce(t.next_due_at, 'infinity'), t.created_at, t.ticket_id)
            > (coalesce(%(after_due)s::timestamptz, 'infinity'), %(after_created)s::timestamptz,
               %(after_id)s))
-   and exists (select from agents as a
-                where a.tenant = t.tenant and a.presence = 'online' and a.role = 'agent'
-                  and not limited(a, now())
-"""
-    + ON_SHIFT_NOW
-    + """
-                  and (t.team = '' or a.team = t.team) and a.skills @> t.skills
-                  and a.load_units + case t.channel when 'chat' then 4 else 1 end
-                      <= a.capacity_units)
+   and exists (select from fitting)
+   and ((t.team, t.skills, t.channel = 'chat') in (select team, skills, chat from fitting)) is true
  order by t.next_due_at nulls last, t.created_at, t.ticket_id
  limit %(page)s
 """
@@ -54,7 +89,7 @@ async def tickets(
     """Return at most `PAGE` tickets that somebody who is there could take, in their order.
 
     Left out are those on which automation is halted, those that were passed by, and `without`.
-    Served by the partial indexes tickets_waiting and agents_online.
+    Served by the partial indexes tickets_waiting, tickets_needs and agents_online.
     """
     async with conn.cursor(row_factory=class_row(WaitingTicket)) as cursor:
         await cursor.execute(
@@ -71,23 +106,11 @@ async def tickets(
         return tuple(await cursor.fetchall())
 
 
-_ROOMS = (
-    """
-select agent_id, team, skills, capacity_units - load_units as units, capacity_units
-  from agents as a
- where tenant = %s and presence = 'online' and role = 'agent' and load_units < capacity_units
-   and not limited(a, now())
-"""
-    + ON_SHIFT_NOW
-    + """
- order by agent_id
- limit %s
-"""
-)
+_ROOMS = _FREE + " order by a.agent_id limit %(most)s"
 
 
 async def rooms(conn: Connection, *, tenant: str) -> tuple[Room, ...]:
     """Return who could be given work now: as `roster.candidates`, of all teams."""
     async with conn.cursor(row_factory=class_row(Room)) as cursor:
-        await cursor.execute(_ROOMS, (tenant, _MOST_ROOMS))
+        await cursor.execute(_ROOMS, {"tenant": tenant, "most": _MOST_ROOMS})
         return tuple(await cursor.fetchall())

@@ -50,9 +50,14 @@ class WaitingTicket:
         return (self.team, tuple(self.skills), self.claims)
 
     @property
+    def chat(self) -> bool:
+        """Whether it is a chat, which agents may have a capacity of its own for."""
+        return self.channel == Channel.CHAT
+
+    @property
     def claims(self) -> Decimal:
         """Capacity units that an agent needs to have free to be given it."""
-        return CHAT_UNITS if self.channel == Channel.CHAT else UNITS[TicketStatus.OPEN]
+        return CHAT_UNITS if self.chat else UNITS[TicketStatus.OPEN]
 
     @property
     def keeps(self) -> Decimal:
@@ -64,18 +69,38 @@ class WaitingTicket:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """An agent who can be given work now, and the capacity units that are free."""
+    """An agent who can be given work now, and the capacity units that are free.
+
+    `chat_units` and `ticket_units` are those of chats and of other tickets alone; None where these
+    have no limit of their own.
+    """
 
     agent_id: str
     team: str
     skills: Sequence[str]
     units: Decimal
     capacity_units: Decimal
+    chat_units: Decimal | None = None
+    ticket_units: Decimal | None = None
+
+    def free_for(self, ticket: WaitingTicket) -> Decimal:
+        """Return the units that are free for tickets like this one."""
+        own = self.chat_units if ticket.chat else self.ticket_units
+        return self.units if own is None else min(self.units, own)
+
+    def with_taken(self, ticket: WaitingTicket) -> "Room":
+        """Return the room that is left beside the ticket."""
+        units, chats, others = self.units - ticket.keeps, self.chat_units, self.ticket_units
+        if ticket.chat and chats is not None:
+            chats -= ticket.keeps
+        elif not ticket.chat and others is not None:
+            others -= ticket.keeps
+        return replace(self, units=units, chat_units=chats, ticket_units=others)
 
     def fits(self, ticket: WaitingTicket) -> bool:
         """Whether team, skills and room allow the ticket."""
         return (
-            self.units >= ticket.claims
+            self.free_for(ticket) >= ticket.claims
             and ticket.team in ("", self.team)
             and set(self.skills).issuperset(ticket.skills)
         )
@@ -132,7 +157,7 @@ def _chosen(
             unfit.add(ticket.need)  # room only gets less from here on
             continue
         taker = min(fitting, key=lambda room: (_load_with(room, ticket), room.agent_id))
-        free[taker.agent_id] = replace(taker, units=taker.units - ticket.keeps)
+        free[taker.agent_id] = taker.with_taken(ticket)
         offered.append(ticket)
     return tuple(offered)
 

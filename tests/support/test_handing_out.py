@@ -74,6 +74,8 @@ def desks(draw: st.DrawFn) -> list[Room]:
             draw(st.integers(0, 6)),
             team=draw(st.sampled_from(TEAMS)),
             skills=draw(skills),
+            chat_units=draw(st.none() | st.integers(-4, 8).map(Decimal)),
+            ticket_units=draw(st.none() | st.integers(-4, 8).map(Decimal)),
         )
         for number in range(draw(st.integers(0, 4)))
     ]
@@ -162,6 +164,25 @@ def test_tickets_go_where_rules_would_give_them_so_that_skills_are_not_used_up()
     queue = [waiting("T-1", 1), waiting("T-2", 2, skills=("hifi",))]
     rooms = [room("kim", 1, skills=("hifi",)), room("lou", 2)]
     assert [one.ticket_id for one in chosen(queue, rooms)] == ["T-1", "T-2"]
+
+
+def test_a_kind_of_work_is_offered_as_far_as_there_is_room_for_it() -> None:
+    chats = [waiting(f"T-chat-{number}", 1, 9 - number, channel="chat") for number in range(3)]
+    others = [waiting(f"T-web-{number}", 2, 9 - number) for number in range(3)]
+    few_chats = room(units=12, chat_units=Decimal(4))
+    few_others = room(units=12, ticket_units=Decimal(1))
+    for one, expected in (
+        (few_chats, ["T-chat-0", "T-web-0", "T-web-1", "T-web-2"]),
+        (few_others, ["T-chat-0", "T-chat-1", "T-chat-2"]),
+        (replace(few_others, units=Decimal(9)), ["T-chat-0", "T-chat-1", "T-web-0"]),
+        (room(units=3, chat_units=Decimal(8)), ["T-web-0", "T-web-1", "T-web-2"]),
+    ):
+        assert [ticket.ticket_id for ticket in chosen(chats + others, [one])] == expected
+
+
+def test_what_takes_no_room_once_assigned_takes_none_of_its_kind() -> None:
+    idle = [waiting(f"T-{n}", n, channel="chat", status="waiting_customer") for n in range(3)]
+    assert len(chosen(idle, [room(units=12, chat_units=Decimal(4))])) == 3
 
 
 @pytest.mark.parametrize("status", ACTIVE)
