@@ -50,9 +50,9 @@ from rules.policies_file import load_policies
 from store import ledger, waiting
 from store.migrate import create_database, migrate
 from store.pool import Connection, Pool, open_pool, transaction
+from support.assigning import assign
 from support.handing_out import chosen
 from support.needs import EvaluateRules, RuleAction, RuleVerdict
-from support.owners import assign
 from support.work import Outcome, Outside, Work
 
 PROCESSES, CLIENTS_EACH = 2, 4

@@ -66,8 +66,16 @@ with recursive need as (
      where exists (select from room
                     where need.team in ('', room.team) and room.skills @> need.skills
                       and case when chat then room.chat_units >= 4 else room.units >= 1 end)
+), sought as materialized (
+    select ticket_id from tickets as t
+     where tenant = %(tenant)s and waits_since is not null and sought_teams <> '{}'
+       and exists (select from room
+                    where room.team = any(t.sought_teams) and room.skills @> t.skills
+                      and case when t.channel = 'chat' then room.chat_units >= 4
+                               else room.units >= 1 end)
 )
-select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at
+select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at,
+       t.sought_teams
   from tickets as t
  where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
    and t.ticket_id <> all(%(without)s::text[])
@@ -75,8 +83,9 @@ select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.crea
         or (coalesce(t.next_due_at, 'infinity'), t.created_at, t.ticket_id)
            > (coalesce(%(after_due)s::timestamptz, 'infinity'), %(after_created)s::timestamptz,
               %(after_id)s))
-   and exists (select from fitting)
-   and ((t.team, t.skills, t.channel = 'chat') in (select team, skills, chat from fitting)) is true
+   and (exists (select from fitting) or exists (select from sought))
+   and (((t.team, t.skills, t.channel = 'chat') in (select team, skills, chat from fitting)) is true
+        or t.ticket_id in (select ticket_id from sought))
  order by t.next_due_at nulls last, t.created_at, t.ticket_id
  limit %(page)s
 """
@@ -89,7 +98,7 @@ async def tickets(
     """Return at most `PAGE` tickets that somebody who is there could take, in their order.
 
     Left out are those on which automation is halted, those that were passed by, and `without`.
-    Served by the partial indexes tickets_waiting, tickets_needs and agents_online.
+    Served by the partial indexes tickets_waiting, tickets_needs, tickets_sought and agents_online.
     """
     async with conn.cursor(row_factory=class_row(WaitingTicket)) as cursor:
         await cursor.execute(

@@ -129,7 +129,7 @@ def _give(work: Work, action: RuleAction, agent_id: str, accept_within: timedelt
 def _nobody(
     work: Work, action: RuleAction, order: _Order, ranked: Sequence[Ranked]
 ) -> Generator[Need, Answer, Done]:
-    """Say why nobody has it, and let rules know the first time that it is so."""
+    """Say why nobody has it, and let rules know, once a decision."""
     ahead = yield from outlook(
         FindOutlook(order.role, order.team, order.skills if order.insists else (), work.at)
     )
@@ -157,7 +157,8 @@ def _remember(work: Work, action: RuleAction, order: _Order, none: NoOwner) -> N
         overflow_at=order.overflow_at or before.overflow_at,
     )
     work.state = replace(work.state, ownership=after)
-    if before.none is None:
+    if not work.told_no_owner:
+        work.told_no_owner = True
         event = work.event(EventKind.NO_OWNER, action.rule_id)
         work.happened.append((len(work.records), event))
 

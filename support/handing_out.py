@@ -23,13 +23,16 @@ _ASSIGN = str(EventKind.ASSIGN)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-Need = tuple[str, tuple[str, ...], Decimal]
-"""Team, skills and free units that a ticket asks of whoever takes it."""
+Need = tuple[str, tuple[str, ...], tuple[str, ...], Decimal]
+"""Team, other teams that were asked, skills, and free units that a ticket needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingTicket:
-    """An active ticket without an owner. `next_due_at`: its earliest running clock is due."""
+    """An active ticket without an owner. `next_due_at`: its earliest running clock is due.
+
+    `skills` are those that it insists on, `sought_teams` others than its own that may take it.
+    """
 
     ticket_id: str
     channel: str
@@ -38,6 +41,7 @@ class WaitingTicket:
     skills: Sequence[str]
     next_due_at: datetime | None
     created_at: datetime
+    sought_teams: Sequence[str] = ()
 
     @property
     def place(self) -> tuple[datetime, datetime, str]:
@@ -47,7 +51,7 @@ class WaitingTicket:
     @property
     def need(self) -> Need:
         """What an agent must have to take it: tickets with one need fit the same agents."""
-        return (self.team, tuple(self.skills), self.claims)
+        return (self.team, tuple(self.sought_teams), tuple(self.skills), self.claims)
 
     @property
     def chat(self) -> bool:
@@ -101,7 +105,7 @@ class Room:
         """Whether team, skills and room allow the ticket."""
         return (
             self.free_for(ticket) >= ticket.claims
-            and ticket.team in ("", self.team)
+            and (ticket.team in ("", self.team) or self.team in ticket.sought_teams)
             and set(self.skills).issuperset(ticket.skills)
         )
 
@@ -120,9 +124,10 @@ def waiting_ticket(state: TicketState, next_due_at: datetime | None) -> WaitingT
         channel=str(state.channel),
         status=str(state.status),
         team=state.team,
-        skills=state.skills,
+        skills=() if state.ownership.overflows(state.last_at) else state.skills,
         next_due_at=next_due_at,
         created_at=state.created_at,
+        sought_teams=state.ownership.sought_teams,
     )
 
 
@@ -199,11 +204,11 @@ class WaitingLine:
         for room in rooms:
             if room.team:
                 of_team.setdefault(room.team, []).append(room)
-        lines = {
-            need: line
-            for need, line in self._lines.items()
-            if line and any(room.fits(line[0]) for room in of_team.get(line[0].team, ()))
-        }
+        lines = {}
+        for need, line in self._lines.items():
+            asked = [of_team.get(team, ()) for team in (need[0], *need[1])] if line else []
+            if any(room.fits(line[0]) for some in asked for room in some):
+                lines[need] = line
         ordered = (one for one in merge(*lines.values(), key=_place) if one.ticket_id != without)
         return _chosen(ordered, rooms, MOST_OFFERS, set(lines))
 

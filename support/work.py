@@ -84,7 +84,8 @@ class Outside:
 class Work:
     """A decision in the making: the state so far, and what is to be written with it.
 
-    `lock_expired`: it is about an owner lock that has run out. `facts` are those that the rules
+    `lock_expired`: it is about an owner lock that has run out. `told_no_owner`: rules have heard
+    that nobody takes the ticket. `facts` are those that the rules
     were last asked with, for their texts. `happened` is what automation did to the ticket, each
     with the index of its action, until rules are asked about it.
     """
@@ -102,6 +103,7 @@ class Work:
     about_breach: bool = False
     on_call: bool = False
     lock_expired: bool = False
+    told_no_owner: bool = False
     corrections: tuple[Correction, ...] = ()
     reckoned: tuple[tuple[Mark, ...], PolicyBook, Clocks] | None = None
     records: list[ActionRecord] = field(default_factory=list)

@@ -29,3 +29,7 @@ create index agents_online on agents (tenant, role, team) where presence = 'onli
 create index tickets_needs on tickets
     (tenant, team, hash_array_extended(skills, 0), (channel = 'chat'))
  where waits_since is not null;
+
+-- Few wait for another team than their own as well.
+create index tickets_sought on tickets (tenant)
+ where waits_since is not null and sought_teams <> '{}';

@@ -52,6 +52,17 @@ async def test_a_kind_of_work_that_nobody_has_room_for_is_not_offered(
     assert await found(conn) == ["T-chat", "T-web"]
 
 
+async def test_a_team_that_was_asked_for_a_ticket_of_another_counts(conn: Connection) -> None:
+    await waits(conn, "T-day", team="day")
+    await waits(conn, "T-helped", team="day", skills=("tv",), sought_teams=("night",))
+    await add_agent(conn, "nina", team="night")
+    assert await found(conn) == []
+    await add_agent(conn, "nils", team="night", skills=("tv",))
+    assert await found(conn) == ["T-helped"]
+    await add_agent(conn, "dan", team="day")
+    assert await found(conn) == ["T-day", "T-helped"]
+
+
 async def test_room_of_one_agent_and_skills_of_another_are_not_put_together(
     conn: Connection,
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.decision import Decision
 from support.errors import InputError, NoRoomError, OwnerChangedError, OwnerLockedError
 from support.model import Actor, ActorKind, EventKind, LeftCause
-from support.needs import Answer, FindOutlook, Need, Outlook
+from support.needs import Answer, FindOutlook, Need, Outlook, RuleVerdict
 from support.ownership import DECLINED_FOR, MISSED_FOR, NoOwnerWhy, Ownership
 from tests.support.deciding import KIM, MONDAY, Desk, action, created, event
 
@@ -149,6 +149,23 @@ def test_another_team_that_was_asked_in_vain_is_remembered_until_somebody_has_it
     assert owner(given_to) == "kim"
     assert given_to.state.ownership.sought_teams == ()
     assert given_to.state.ownership.none is None
+
+
+class Listening(Desk):
+    """A desk with a rule on no_owner."""
+
+    def _answer(self, need: Need) -> Answer:
+        answer = super()._answer(need)
+        if isinstance(answer, RuleVerdict):
+            return replace(answer, listens=frozenset({"no_owner"}))
+        return answer
+
+
+def test_rules_hear_once_a_decision_that_nobody_takes_a_ticket() -> None:
+    desk = Listening(rules=(action("assign"), action("assign", team="night")))
+    assert [(r.trigger, r.cause) for r in desk.take(created()).rounds] == [("no_owner", 0)]
+    again = desk.take(event(EventKind.CUSTOMER_MESSAGE, LATER))
+    assert [r.trigger for r in again.rounds] == ["no_owner"]
 
 
 def test_a_person_overrides_a_lock_only_with_a_reason() -> None:

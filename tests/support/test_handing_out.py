@@ -61,6 +61,7 @@ def queues(draw: st.DrawFn) -> list[WaitingTicket]:
             status=str(draw(st.sampled_from(ACTIVE))),
             team=draw(st.sampled_from(TEAMS)),
             skills=draw(skills),
+            sought_teams=draw(st.sampled_from(((), ("video",), ("audio", "video")))),
         )
         for number in range(draw(st.integers(0, 12)))
     ]
@@ -153,6 +154,14 @@ def test_overdue_comes_before_due_before_old_before_what_is_never_due() -> None:
     ]
     order = [one.ticket_id for one in chosen(queue, [room(units=9)])]
     assert order == ["T-overdue", "T-due", "T-old", "T-young", "T-never"]
+
+
+def test_a_ticket_is_offered_to_a_team_that_was_asked_for_it_as_well() -> None:
+    mine = waiting("T-1", team="audio")
+    helped = replace(mine, sought_teams=("video",))
+    somebody = room(team="video")
+    assert chosen([mine], [somebody]) == ()
+    assert chosen([helped], [somebody]) == (helped,)
 
 
 def test_a_ticket_that_takes_nothing_leaves_the_room_to_the_next() -> None:
