@@ -141,8 +141,8 @@ def add_tickets(url: str, count: int) -> None:
         )
         with conn.cursor() as cursor, cursor.copy(copying) as copy:
             for row in _waiting(count, datetime.now(UTC)):
-                values = {name: getattr(row, name) for name in columns}
-                copy.write_row([*({**values, "skills": list(row.skills)}).values()])
+                values = (getattr(row, name) for name in columns)
+                copy.write_row([list(v) if isinstance(v, tuple) else v for v in values])
         conn.execute("delete from outbox")
         conn.execute("vacuum analyze")
         conn.execute("checkpoint")

@@ -276,7 +276,8 @@ on conflict (tenant, ticket_id) do update
 
 
 def _params(row: EventRow | DecisionRow | TicketRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+    values = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 async def write_event(conn: Connection, row: EventRow) -> None:
@@ -296,10 +297,7 @@ async def write_decision(conn: Connection, row: DecisionRow) -> None:
 
 async def write_ticket(conn: Connection, row: TicketRow) -> None:
     """Add or replace the projection and snapshot of a ticket."""
-    await conn.execute(
-        _TICKET,
-        {**_params(row), "skills": list(row.skills), "sought_teams": list(row.sought_teams)},
-    )
+    await conn.execute(_TICKET, _params(row))
 
 
 @dataclass(frozen=True, slots=True)
