@@ -45,7 +45,7 @@ class Evaluator(Protocol):
 class Surroundings:
     """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant.
 
-    `owner` has the ticket before the decision; empty: nobody.
+    `owner` has the ticket before the decision; empty: nobody. `owner_gone`: they are not at work.
     """
 
     conn: Connection
@@ -54,6 +54,7 @@ class Surroundings:
     at: datetime
     rules: Evaluator
     owner: str = ""
+    owner_gone: bool = False
     taken: dict[str, Decimal] = field(default_factory=dict)
 
     async def drive(self, asking: Generator[Need, Answer, T]) -> T:
@@ -145,17 +146,17 @@ class Surroundings:
         """Wake up whoever waits for the capacity that the decision freed, after it is settled.
 
         `was` is the ticket before the decision. One that begins to wait, or may be handed out
-        again, is looked at once more.
+        again, is looked at once more; not what an owner who is there gave back.
         """
-        if before is not None:
-            if frees(before.agent_id, before.units, state):
-                await outbox.capacity_freed(
-                    self.conn,
-                    tenant=self.tenant,
-                    agent_id=before.agent_id,
-                    ticket_id=self.ticket_id,
-                    seq=seq,
-                )
+        if before is not None and frees(before.agent_id, before.units, state):
+            await outbox.capacity_freed(
+                self.conn,
+                tenant=self.tenant,
+                agent_id=before.agent_id,
+                ticket_id=self.ticket_id,
+                seq=seq,
+            )
+        if before is not None and not self.owner_gone:
             return
         if not waits(was) and waits(state):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}

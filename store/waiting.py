@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from psycopg.rows import class_row
 
-from store.availability import ON_SHIFT_NOW
+from store.availability import ON_SHIFT_NOW, ONLINE_NOW
 from store.pool import Connection
 from support.handing_out import Room, WaitingTicket
 
@@ -34,9 +34,9 @@ select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.crea
            > (coalesce(%(after_due)s::timestamptz, 'infinity'), %(after_created)s::timestamptz,
               %(after_id)s))
    and exists (select from agents as a
-                where a.tenant = t.tenant and a.presence = 'online' and a.role = 'agent'
-                  and not limited(a, now())
+                where a.tenant = t.tenant and a.role = 'agent' and not limited(a, now()) and
 """
+    + ONLINE_NOW
     + ON_SHIFT_NOW
     + """
                   and (t.team = '' or a.team = t.team) and a.skills @> t.skills
@@ -75,9 +75,10 @@ _ROOMS = (
     """
 select agent_id, team, skills, capacity_units - load_units as units, capacity_units
   from agents as a
- where tenant = %s and presence = 'online' and role = 'agent' and load_units < capacity_units
-   and not limited(a, now())
+ where tenant = %s and role = 'agent' and load_units < capacity_units
+   and not limited(a, now()) and
 """
+    + ONLINE_NOW
     + ON_SHIFT_NOW
     + """
  order by agent_id
