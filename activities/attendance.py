@@ -20,7 +20,10 @@ _log = logs.get(__name__)
 
 
 class AgentsDue:
-    """The courier of `agent_due`. It calls nobody outside, as it holds the agent."""
+    """The courier of `agent_due`. It calls nobody outside, as it holds the agent.
+
+    Its rows are dropped: of agents with a heartbeat there is one every minute or two.
+    """
 
     async def __call__(self, conn: Connection, rows: Sequence[OutboxRow]) -> None:
         """Act upon how each agent stands now."""
@@ -32,6 +35,7 @@ class AgentsDue:
                 agent_id=str(row.about["agent"]),
                 since=datetime.fromisoformat(since) if since else _EVER,
             )
+        await outbox.drop(conn, [row.id for row in rows])
 
 
 class OwnersLeft:

@@ -76,12 +76,15 @@ async def look(
         about = {"agent": agent_id, "team": row["team"]}
         await outbox.add(conn, tenant=tenant, kind=outbox.HAND_OUT, about=about)
     if found.left is not None and tells(was, found.left) and row["owns"]:
-        about = {"agent": agent_id, "cause": str(found.left)}
-        await outbox.add(
-            conn, tenant=tenant, kind=outbox.OWNER_LEFT, about=about, after=CLOCKS_APART
-        )
+        await tell(conn, tenant=tenant, agent_id=agent_id, cause=found.left)
     if found.next_at is not None:
         await wake(conn, tenant=tenant, agent_id=agent_id, since=now, due_at=found.next_at)
+
+
+async def tell(conn: Connection, *, tenant: str, agent_id: str, cause: LeftCause) -> None:
+    """Have all active tickets of an agent told why their owner is not at work."""
+    about = {"agent": agent_id, "cause": str(cause)}
+    await outbox.add(conn, tenant=tenant, kind=outbox.OWNER_LEFT, about=about, after=CLOCKS_APART)
 
 
 async def _leaves(conn: Connection, tenant: str, agent_id: str) -> tuple[Leave, ...]:

@@ -157,6 +157,11 @@ async def delivered(conn: Connection, ids: Sequence[int]) -> None:
     )
 
 
+async def drop(conn: Connection, ids: Sequence[int]) -> None:
+    """Drop rows that nobody will ask for, in the transaction that delivers them."""
+    await conn.execute("delete from outbox where id = any(%s)", (list(ids),))
+
+
 _FAILED = """
 update outbox
    set attempts = attempts + 1, last_error = %(error)s,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from store import attendance
 from store.availability import ON_SHIFT_AT, ONLINE_NOW, PRESENCE_NOW
 from store.pool import Connection
-from support.model import Presence
+from support.model import LeftCause, Presence
 from support.needs import FindCandidates
 from support.routing import Candidate, Role, WorkKind
 
@@ -81,7 +81,7 @@ update agents as a
             and coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s
                 <= coalesce((kind_capacity ->> %(kind)s)::numeric, 'infinity')
             and not limited(a, %(at)s)))
-returning now() as now,
+returning now() as now, left_cause,
           case when limited(a, now())
                then recent_claims[cardinality(recent_claims) - limit_new + 1] + limit_window
                end as frees_at
@@ -111,6 +111,7 @@ async def claim(
     assignments, however many workers race. `at`: idle no more.
     `owner` is who gives the ticket up later in the transaction: both are locked here in the order
     of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
+    An agent who has gone meanwhile has their tickets told once more, in the same transaction.
     """
     if owner and owner != agent_id:
         await conn.execute(_LOCK, (tenant, [agent_id, owner]))
@@ -126,11 +127,16 @@ async def claim(
         },
     )
     row = await cursor.fetchone()
-    if row is not None and row["frees_at"] is not None:
+    if row is None:
+        return False
+    if row["frees_at"] is not None:
         await attendance.wake(
             conn, tenant=tenant, agent_id=agent_id, since=row["now"], due_at=row["frees_at"]
         )
-    return row is not None
+    if row["left_cause"] and not forced:
+        cause = LeftCause(row["left_cause"])
+        await attendance.tell(conn, tenant=tenant, agent_id=agent_id, cause=cause)
+    return True
 
 
 _ADJUST = """

@@ -1,10 +1,12 @@
 """What the relay does when something about an agent falls due, and whom it tells of who left."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -177,8 +179,10 @@ async def test_an_alarm_sets_itself_anew_while_it_is_delivered(desk: Desk) -> No
     assert await desk.relay.deliver() == 1
     async with desk.pool.connection() as conn:
         left_s = await outbox.next_due_s(conn)
+        kept = await (await conn.execute("select from outbox")).fetchall()
     assert left_s is not None
     assert 3500 < left_s <= 3600
+    assert len(kept) == 1
 
 
 async def test_agents_are_held_only_after_all_signals_have_gone_out(desk: Desk) -> None:
@@ -234,3 +238,51 @@ async def test_a_running_relay_acts_when_a_shift_ends_and_when_the_next_begins(
         ("T-kim", EventKind.OWNER_LEFT),
         ("T-waits", EventKind.OFFER),
     ]
+
+
+async def test_changes_and_alarms_at_once_neither_fail_nor_lose_an_alarm(desk: Desk) -> None:
+    """Two relays look at agents who come, go, beat and claim all the time."""
+    agents, chance = ("kim", "lou", "max", "ida"), random.Random(7)  # noqa: S311  no secret
+    async with desk.pool.connection() as conn:
+        for agent_id in ("max", "ida"):
+            await add_agent(conn, agent_id)
+        await conn.execute("update agents set limit_new = 3, limit_window = interval '50 ms'")
+
+    async def change(agent_id: str, what: int) -> None:
+        whose: dict[str, Any] = {"tenant": TENANT, "agent_id": agent_id}
+        async with transaction(desk.pool) as conn:
+            if what == 0:
+                presence = Presence.AWAY if chance.random() < 0.5 else Presence.OFFLINE
+                await roster.set_presence(conn, **whose, presence=presence)
+            elif what == 1:
+                lasts = timedelta(milliseconds=chance.randrange(300))
+                await roster.heartbeat(conn, **whose, lasts=lasts)
+            else:
+                at = datetime.now(UTC)
+                units = Decimal(0)
+                await roster.claim(conn, **whose, units=units, at=at, forced=what == 2)
+
+    running = [asyncio.create_task(desk.relay.run()) for _ in range(2)]
+    try:
+        for _ in range(40):
+            await asyncio.gather(*(change(one, chance.randrange(4)) for one in agents * 2))
+        for agent_id in agents:
+            async with transaction(desk.pool) as conn:
+                await roster.heartbeat(conn, tenant=TENANT, agent_id=agent_id, lasts=HOUR)
+
+        async def all_are_watched() -> bool:
+            async with desk.pool.connection() as conn:
+                cursor = await conn.execute(
+                    "select alarm, attempts, due_at > now() + interval '59 min' as at_the_end"
+                    "  from outbox where delivered_at is null order by alarm"
+                )
+                found = await cursor.fetchall()
+            assert all(row["attempts"] == 0 for row in found)
+            watched = [row["alarm"] for row in found if row["at_the_end"]]
+            return len(found) == len(watched) and watched == sorted(f"agent/{a}" for a in agents)
+
+        await eventually(all_are_watched)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

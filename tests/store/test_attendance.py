@@ -261,10 +261,11 @@ async def test_leave_that_begins_tells_even_who_is_off_shift_already(desk: Roste
     assert (await desk.kinds(), await desk.due_s()) == ([f"{OWNER_LEFT} on_leave"], [3600])
     async with transaction(desk.pool) as conn:
         await shifts.end_leave(conn, tenant=TENANT, agent_id="kim", now=datetime.now(UTC))
+    await desk.alarm()  # it ended by the clock of who said so, perhaps just ahead of this one
     assert (await desk.kinds(), (await desk.row())["left_cause"]) == ([HAND_OUT], "")
 
 
-async def claim(pool: Pool) -> bool:
+async def claim(pool: Pool, *, forced: bool = False) -> bool:
     async with transaction(pool) as conn:
         return await roster.claim(
             conn,
@@ -272,8 +273,18 @@ async def claim(pool: Pool) -> bool:
             agent_id="kim",
             units=Decimal(1),
             at=datetime.now(UTC),
-            forced=False,
+            forced=forced,
         )
+
+
+async def test_a_claim_that_came_after_the_going_tells_again_but_not_of_what_a_person_gave(
+    desk: Roster,
+) -> None:
+    await desk.change(left_cause="shift_ended")
+    assert await claim(desk.pool, forced=True)
+    assert await desk.kinds() == []
+    assert await claim(desk.pool)
+    assert await desk.kinds() == [f"{OWNER_LEFT} shift_ended"]
 
 
 async def test_a_limit_that_is_reached_hands_out_when_it_frees(desk: Roster) -> None:
