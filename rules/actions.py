@@ -45,6 +45,7 @@ CATALOGUE: Mapping[str, Mapping[str, ParamSpec]] = {
         "role": ParamSpec(ParamType.CHOICE, tuple(Role), required=False),
         "team": ParamSpec(ParamType.NAME, required=False),
         "strategy": ParamSpec(ParamType.CHOICE, tuple(Strategy), required=False),
+        "otherwise": ParamSpec(ParamType.CHOICE, ("keep", "release"), required=False),
     },
     "escalate": {"to": _TO},
     "lock_owner": {"minutes": ParamSpec(ParamType.MINUTES)},

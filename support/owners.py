@@ -41,7 +41,10 @@ def claim_asked(
 
 
 def assign(work: Work, action: RuleAction) -> Asking:
-    """Give the ticket to the first of the ranked candidates who has room, unless it is locked."""
+    """Give the ticket to the first of the ranked candidates who has room, unless it is locked.
+
+    Where nobody has, it stays as it is, or, `otherwise: release`, has no owner any more.
+    """
     state = work.state
     check(state.status, EventKind.ASSIGN)
     if state.locked(work.at):
@@ -67,7 +70,11 @@ def assign(work: Work, action: RuleAction) -> Asking:
             work.apply(replace(event, assignee=place.agent_id))
             return Done(Outcome.DONE, f"owner is {place.agent_id}", ranked=ranked)
     who = f"{need.role} of team {need.team}" if need.team else f"{need.role}"
-    return Done(Outcome.REFUSED, f"no {who} is online with skills and room", ranked=ranked)
+    nobody = f"no {who} is online with skills and room"
+    if state.owner and action.params.get("otherwise") == "release":
+        work.apply(work.event(EventKind.ASSIGN, action.rule_id))
+        return Done(Outcome.DONE, f"{nobody}: {state.owner} has it no more", ranked=ranked)
+    return Done(Outcome.REFUSED, nobody, ranked=ranked)
 
 
 def escalate(work: Work, action: RuleAction) -> Asking:
