@@ -98,6 +98,7 @@ class DecideActivities:
             asked.now,
             attempt,
             owner=found.claim.agent_id if found.claim else "",
+            owner_gone=found.claim is not None and not found.owner_available,
         )
         request = Request(
             tenant=asked.tenant,

@@ -46,7 +46,7 @@ class Evaluator(Protocol):
 class Surroundings:
     """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant.
 
-    `owner` has the ticket before the decision; empty: nobody.
+    `owner` has the ticket before the decision; empty: nobody. `owner_gone`: they are not at work.
     """
 
     conn: Connection
@@ -55,6 +55,7 @@ class Surroundings:
     at: datetime
     rules: Evaluator
     owner: str = ""
+    owner_gone: bool = False
     taken: dict[str, Decimal] = field(default_factory=dict)
 
     async def drive(self, asking: Generator[Need, Answer, T]) -> T:
@@ -165,7 +166,7 @@ class Surroundings:
                 ticket_id=self.ticket_id,
                 seq=seq,
             )
-        fresh = before is None or state.ownership.none is not None
+        fresh = before is None or self.owner_gone or state.ownership.none is not None
         if fresh and not waits(was) and waits(state):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}
             await outbox.add(

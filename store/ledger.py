@@ -8,13 +8,17 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from store.availability import ONLINE_NOW
 from store.packs import ActivePacks
 from store.pool import Connection
 
-_READ = """
+_READ = (
+    """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
        t.policy_version, c.agent_id, c.units,
-       a.presence = 'online' as online, a.has_shifts, not a.scheduled or w.at_work as at_work,
+"""  # noqa: S608  constant pieces
+    + ONLINE_NOW
+    + """ as online, a.has_shifts, not a.scheduled or w.at_work as at_work,
        e.result as repeated, e.event::text as first_event,
        d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped,
@@ -36,6 +40,7 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
   left join automation as s on s.tenant = k.tenant
   left join active_packs as r on r.tenant = k.tenant
 """
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,19 @@
 """Agents: who can be asked, how much they carry, and the capacity that a claim takes."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import LiteralString
 
-from store import outbox, rotas
-from store.availability import ON_SHIFT_AT
+from store import attendance, rotas
+from store.availability import ON_SHIFT_AT, ONLINE_NOW, PRESENCE_NOW
 from store.pool import Connection
-from support.model import Presence
+from support.model import LeftCause, Presence
 from support.needs import FindCandidates, FindPeople
 from support.routing import Candidate, Role, WorkKind
 
-_ONLINE: LiteralString = """
+_ONLINE: LiteralString = (
+    """
 select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
        coalesce((a.kind_load ->> %(kind)s)::numeric, 0) as kind_load,
        (a.kind_capacity ->> %(kind)s)::numeric as kind_capacity,
@@ -23,9 +24,10 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
   from agents as a
   left join claims as h on h.tenant = a.tenant and h.ticket_id = %(follow_up_of)s
   left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
- where a.tenant = %(tenant)s and a.presence = 'online'
-   and (not %(insists)s or a.skills @> %(skills)s::text[])
+ where a.tenant = %(tenant)s and (not %(insists)s or a.skills @> %(skills)s::text[]) and
 """
+    + ONLINE_NOW
+)
 
 _CANDIDATES = (
     _ONLINE  # noqa: S608  constant pieces
@@ -83,8 +85,9 @@ async def candidates(
     return tuple(Candidate(**{**row, "skills": tuple(row["skills"])}) for row in rows)
 
 
-_CLAIM = """
-update agents
+_CLAIM = (
+    """
+update agents as a
    set load_units = load_units + %(units)s, idle_since = %(at)s,
        kind_load = jsonb_set(kind_load, array[%(kind)s],
                              to_jsonb(coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s)),
@@ -93,12 +96,20 @@ update agents
                 [greatest(1, cardinality(recent_claims) + 2 - limit_new):] end
  where tenant = %(tenant)s and agent_id = %(agent_id)s
    and (%(forced)s
-        or (presence = 'online' and load_units + %(units)s <= capacity_units
+        or (
+"""
+    + ONLINE_NOW
+    + """
+            and load_units + %(units)s <= capacity_units
             and coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s
                 <= coalesce((kind_capacity ->> %(kind)s)::numeric, 'infinity')
-            and not limited(agents, %(at)s)))
-returning agent_id
+            and not limited(a, %(at)s)))
+returning now() as now, left_cause,
+          case when limited(a, now())
+               then recent_claims[cardinality(recent_claims) - limit_new + 1] + limit_window
+               end as frees_at
 """
+)
 
 
 _LOCK = """
@@ -123,6 +134,7 @@ async def claim(
     assignments, however many workers race. `at`: idle no more.
     `owner` is who gives the ticket up later in the transaction: both are locked here in the order
     of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
+    An agent who has gone meanwhile has their tickets told once more, in the same transaction.
     """
     if owner and owner != agent_id:
         await conn.execute(_LOCK, (tenant, [agent_id, owner]))
@@ -137,7 +149,17 @@ async def claim(
             "kind": str(kind),
         },
     )
-    return await cursor.fetchone() is not None
+    row = await cursor.fetchone()
+    if row is None:
+        return False
+    if row["frees_at"] is not None:
+        await attendance.wake(
+            conn, tenant=tenant, agent_id=agent_id, since=row["now"], due_at=row["frees_at"]
+        )
+    if row["left_cause"] and not forced:
+        cause = LeftCause(row["left_cause"])
+        await attendance.tell(conn, tenant=tenant, agent_id=agent_id, cause=cause)
+    return True
 
 
 _ADJUST = """
@@ -212,8 +234,9 @@ async def drop_claim(conn: Connection, *, tenant: str, ticket_id: str) -> None:
 
 _PEOPLE = (
     """
-select a.agent_id, a.team, a.presence = 'online'
+select a.agent_id, a.team,
 """
+    + ONLINE_NOW
     + ON_SHIFT_AT
     + """
        as at_work
@@ -243,7 +266,10 @@ async def people(conn: Connection, *, tenant: str, need: FindPeople) -> tuple[st
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent as the roster shows them. `name` and `email` never leave the store and the hub."""
+    """An agent as the roster shows them. `name` and `email` never leave the store and the hub.
+
+    `presence_until`: a heartbeat ends then, or has ended.
+    """
 
     agent_id: str
     name: str = ""
@@ -254,6 +280,7 @@ class Agent:
     presence: str = "offline"
     capacity_units: Decimal = Decimal(12)
     load_units: Decimal = Decimal(0)
+    presence_until: datetime | None = None
 
 
 _ADD = """
@@ -269,7 +296,7 @@ on conflict (tenant, agent_id) do update
 async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
     """Add an agent, or change all but the presence and load of one who is there.
 
-    In one transaction with the wake-up of what the agent can take now.
+    In one transaction with what comes of it (`attendance.look`).
     """
     await conn.execute(
         _ADD,
@@ -285,30 +312,97 @@ async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
             "capacity_units": agent.capacity_units,
         },
     )
-    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent.agent_id)
+    await attendance.look(conn, tenant=tenant, agent_id=agent.agent_id)
+
+
+_PRESENT = (
+    """
+select now() as now, case when presence = 'online' then presence_until end as online_until,
+       presence_since,
+"""
+    + PRESENCE_NOW
+    + """ as presence
+  from agents as a
+ where tenant = %(tenant)s and agent_id = %(agent_id)s and left_at is null
+   for no key update
+"""
+)
+
+_SET_PRESENCE = """
+update agents
+   set presence = %(presence)s, presence_since = %(since)s, presence_until = %(until)s
+ where tenant = %(tenant)s and agent_id = %(agent_id)s
+"""
+
+
+async def _present(
+    conn: Connection,
+    *,
+    tenant: str,
+    agent_id: str,
+    presence: Presence,
+    lasts: timedelta | None = None,
+) -> tuple[bool, datetime] | None:
+    """Set who is there; return whether they were already, and the instant. None: unknown agent."""
+    whose = {"tenant": tenant, "agent_id": agent_id}
+    row = await (await conn.execute(_PRESENT, whose)).fetchone()
+    if row is None:
+        return None
+    now: datetime = row["now"]
+    already, since = row["presence"] == presence, now
+    if already:
+        expired = presence is Presence.OFFLINE and row["online_until"] is not None
+        since = row["online_until"] if expired else row["presence_since"]
+    until = None if lasts is None else now + lasts
+    values = {**whose, "presence": str(presence), "since": since, "until": until}
+    await conn.execute(_SET_PRESENCE, values)
+    return already, now
 
 
 async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence: Presence) -> bool:
-    """Set who is there; return False for an unknown agent.
+    """Set who is there until said otherwise; return False for an unknown agent.
 
-    In one transaction with the wake-up of what the agent can take now.
+    In one transaction with what comes of it (`attendance.look`).
     """
-    cursor = await conn.execute(
-        "update agents set presence = %s, presence_since = now()"
-        " where tenant = %s and agent_id = %s returning agent_id",
-        (str(presence), tenant, agent_id),
+    known = await _present(conn, tenant=tenant, agent_id=agent_id, presence=presence)
+    await attendance.look(conn, tenant=tenant, agent_id=agent_id)
+    return known is not None
+
+
+async def heartbeat(
+    conn: Connection, *, tenant: str, agent_id: str, lasts: timedelta
+) -> datetime | None:
+    """Let an agent be online for `lasts`, and return until when; None for an unknown agent.
+
+    One that only prolongs leaves the pending alarm as it is: it looks, and is set anew.
+    """
+    found = await _present(
+        conn, tenant=tenant, agent_id=agent_id, presence=Presence.ONLINE, lasts=lasts
     )
-    known = await cursor.fetchone() is not None
-    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent_id)
-    return known
+    if found is None:
+        return None
+    already, now = found
+    until = now + lasts
+    if already:
+        await attendance.wake(conn, tenant=tenant, agent_id=agent_id, since=now, due_at=until)
+    else:
+        await attendance.look(conn, tenant=tenant, agent_id=agent_id)
+    return until
+
+
+_LISTED = (
+    """
+select agent_id, name, email, team, role, skills, capacity_units, load_units, presence_until,
+"""
+    + PRESENCE_NOW
+    + """ as presence
+  from agents as a where tenant = %s order by team, agent_id
+"""
+)
 
 
 async def listed(conn: Connection, *, tenant: str) -> tuple[Agent, ...]:
     """Return the tenant's agents by team and id."""
-    cursor = await conn.execute(
-        "select agent_id, name, email, team, role, skills, presence, capacity_units,"
-        " load_units from agents where tenant = %s order by team, agent_id",
-        (tenant,),
-    )
+    cursor = await conn.execute(_LISTED, (tenant,))
     rows = await cursor.fetchall()
     return tuple(Agent(**{**row, "skills": tuple(row["skills"])}) for row in rows)

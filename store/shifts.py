@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from store import outbox
+from store import attendance
 from store.pool import Connection
 from support.errors import InputError
 from support.roster import Schedule, Span, read_home
@@ -242,7 +242,7 @@ update agents
 async def rewrite(conn: Connection, *, tenant: str, agent_id: str, now: datetime) -> None:
     """Write the spans of an agent anew, after a change of shifts, leave, zone or country.
 
-    The agent is held by the transaction, in which what waits is handed out to who can take it now.
+    The agent is held by the transaction, which acts upon what comes of it (`attendance.look`).
     """
     told = await kept(conn, tenant=tenant, agent_id=agent_id)
     scheduled = bool(told.shifts or told.leaves)
@@ -256,7 +256,7 @@ async def rewrite(conn: Connection, *, tenant: str, agent_id: str, now: datetime
     await conn.execute(_WRITE, {**whose, "starts": starts, "ends": ends})
     flags = {"has_shifts": bool(told.shifts), "scheduled": scheduled, "until": until}
     await conn.execute(_MARK, {**whose, **flags})
-    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent_id)
+    await attendance.look(conn, tenant=tenant, agent_id=agent_id)
 
 
 async def extend(conn: Connection, *, now: datetime, every: str = "", most: int = 100) -> int:

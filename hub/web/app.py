@@ -11,6 +11,7 @@ from hub.web import api, failures, roster_api
 from hub.web.desk import Desk
 from hub.web.guard import Guard
 from hub.web.pages import FOLDER, Pages, page_routes
+from hub.web.presence_api import presence_routes
 from store.pool import Pool
 from support.calendar import BusinessCalendar
 
@@ -44,6 +45,7 @@ def create_app(
         api.reading_routes(desk),
         api.rules_routes(desk),
         *roster_api.roster_routes(desk),
+        presence_routes(desk),
         api.acting_routes(desk),
         page_routes(desk, pages),
     ):
