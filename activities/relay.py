@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 import logs
+from activities.bulk_moves import BulkMoves
 from activities.couriers import Courier, Signals
 from activities.hand_outs import HandOuts
 from store import outbox
@@ -39,6 +40,7 @@ class Relay:
         self._url = url
         self._couriers: Mapping[str, Courier] = {
             outbox.HAND_OUT: HandOuts(Signals(client)),
+            outbox.BULK_CHANGE: BulkMoves(Signals(client)),
         }
 
     async def run(self) -> None:
@@ -98,6 +100,8 @@ def _grouped(rows: Sequence[OutboxRow]) -> list[list[OutboxRow]]:
     """Put together what one look at the queue answers: a tenant's causes, from one place on."""
     groups: dict[tuple[str, str], list[OutboxRow]] = {}
     for row in sorted(rows, key=lambda row: row.id):
-        place = str(row.about.get("after")) if row.kind == outbox.HAND_OUT else str(row.id)
+        place = str(row.about.get("settles", row.id))
+        if row.kind == outbox.HAND_OUT:
+            place = str(row.about.get("after"))
         groups.setdefault((row.tenant, f"{row.kind} {place}"), []).append(row)
     return list(groups.values())

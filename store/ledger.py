@@ -14,7 +14,8 @@ from store.pool import Connection
 _READ = """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
        t.policy_version, c.agent_id, c.units,
-       a.presence = 'online' as online, a.has_shifts, not a.scheduled or w.at_work as at_work,
+       a.presence = 'online' as online, a.has_shifts,
+       a.left_at is null and (not a.scheduled or w.at_work) as at_work,
        e.result as repeated, e.event::text as first_event,
        d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from store import outbox
 from store.availability import ON_SHIFT_AT
 from store.pool import Connection
+from support.errors import InputError
 from support.model import Presence
 from support.needs import FindCandidates
 from support.routing import Candidate, Role, WorkKind
@@ -22,6 +23,7 @@ select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
   from agents as a
   left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
  where a.tenant = %(tenant)s and a.presence = 'online' and a.role = %(role)s
+   and a.left_at is null
    and (%(team)s::text = '' or a.team = %(team)s) and a.skills @> %(skills)s::text[]
 """  # noqa: S608  constant pieces
     + ON_SHIFT_AT
@@ -69,7 +71,7 @@ update agents
        recent_claims = case when limit_new is null then '{}'
            else (recent_claims || %(at)s::timestamptz)
                 [greatest(1, cardinality(recent_claims) + 2 - limit_new):] end
- where tenant = %(tenant)s and agent_id = %(agent_id)s
+ where tenant = %(tenant)s and agent_id = %(agent_id)s and left_at is null
    and (%(forced)s
         or (presence = 'online' and load_units + %(units)s <= capacity_units
             and coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s
@@ -101,6 +103,7 @@ async def claim(
     assignments, however many workers race. `at`: idle no more.
     `owner` is who gives the ticket up later in the transaction: both are locked here in the order
     of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
+    InputError where it is forced for somebody who has left.
     """
     if owner and owner != agent_id:
         await conn.execute(_LOCK, (tenant, [agent_id, owner]))
@@ -115,7 +118,21 @@ async def claim(
             "kind": str(kind),
         },
     )
-    return await cursor.fetchone() is not None
+    taken = await cursor.fetchone() is not None
+    if forced and not taken:
+        await _refuse_left(conn, tenant, agent_id)
+    return taken
+
+
+async def _refuse_left(conn: Connection, tenant: str, agent_id: str) -> None:
+    cursor = await conn.execute(
+        "select from agents where tenant = %s and agent_id = %s and left_at is not null",
+        (tenant, agent_id),
+    )
+    if await cursor.fetchone() is not None:
+        raise InputError(
+            f"{agent_id} has left: `flowhub roster add {agent_id}` takes them back", field="agent"
+        )
 
 
 _ADJUST = """
@@ -191,7 +208,8 @@ async def drop_claim(conn: Connection, *, tenant: str, ticket_id: str) -> None:
 async def people(conn: Connection, *, tenant: str, role: Role, team: str) -> tuple[str, ...]:
     """Return the ids of those with the role: of the team if it has any, else of the tenant."""
     cursor = await conn.execute(
-        "select agent_id, team from agents where tenant = %s and role = %s order by agent_id",
+        "select agent_id, team from agents where tenant = %s and role = %s"
+        "   and left_at is null order by agent_id",
         (tenant, str(role)),
     )
     rows = await cursor.fetchall()
@@ -212,6 +230,7 @@ class Agent:
     presence: str = "offline"
     capacity_units: Decimal = Decimal(12)
     load_units: Decimal = Decimal(0)
+    left_at: datetime | None = None
 
 
 _ADD = """
@@ -220,12 +239,12 @@ values (%(tenant)s, %(agent_id)s, %(name)s, %(email)s, %(team)s, %(role)s, %(ski
         %(presence)s, %(capacity_units)s)
 on conflict (tenant, agent_id) do update
    set name = excluded.name, email = excluded.email, team = excluded.team, role = excluded.role,
-       skills = excluded.skills, capacity_units = excluded.capacity_units
+       skills = excluded.skills, capacity_units = excluded.capacity_units, left_at = null
 """
 
 
 async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
-    """Add an agent, or change all but the presence and load of one who is there.
+    """Add an agent, or change all but the presence and load of one who is there or had left.
 
     In one transaction with the wake-up of what the agent can take now.
     """
@@ -247,13 +266,13 @@ async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
 
 
 async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence: Presence) -> bool:
-    """Set who is there; return False for an unknown agent.
+    """Set who is there; return False for an unknown agent, or one who has left.
 
     In one transaction with the wake-up of what the agent can take now.
     """
     cursor = await conn.execute(
         "update agents set presence = %s, presence_since = now()"
-        " where tenant = %s and agent_id = %s returning agent_id",
+        " where tenant = %s and agent_id = %s and left_at is null returning agent_id",
         (str(presence), tenant, agent_id),
     )
     known = await cursor.fetchone() is not None
@@ -265,7 +284,7 @@ async def listed(conn: Connection, *, tenant: str) -> tuple[Agent, ...]:
     """Return the tenant's agents by team and id."""
     cursor = await conn.execute(
         "select agent_id, name, email, team, role, skills, presence, capacity_units,"
-        " load_units from agents where tenant = %s order by team, agent_id",
+        " load_units, left_at from agents where tenant = %s order by team, agent_id",
         (tenant,),
     )
     rows = await cursor.fetchall()

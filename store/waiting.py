@@ -35,6 +35,7 @@ select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.crea
               %(after_id)s))
    and exists (select from agents as a
                 where a.tenant = t.tenant and a.presence = 'online' and a.role = 'agent'
+                  and a.left_at is null
                   and not limited(a, now())
 """
     + ON_SHIFT_NOW
@@ -76,7 +77,7 @@ _ROOMS = (
 select agent_id, team, skills, capacity_units - load_units as units, capacity_units
   from agents as a
  where tenant = %s and presence = 'online' and role = 'agent' and load_units < capacity_units
-   and not limited(a, now())
+   and left_at is null and not limited(a, now())
 """
     + ON_SHIFT_NOW
     + """

@@ -258,7 +258,7 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     state = advance(request.state, trigger, at, follow_up)
     state, corrections = correct(request.state, state, request.book, trigger, at)
     if trigger.kind in (EventKind.ASSIGN, EventKind.REASSIGN) and trigger.assignee:
-        yield from claim_asked(trigger, state, request.state.owner)
+        state = yield from claim_asked(trigger, state, request.state.owner)
     if trigger.kind is EventKind.OWNER_LEFT and not request.owner_available:
         state = replace(state, locked_until=None)
     work = _work(request, state, state.last_at)

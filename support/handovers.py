@@ -6,7 +6,7 @@ from datetime import datetime
 from support.errors import InputError, OwnerChangedError, OwnerLockedError
 from support.marking import with_move
 from support.marks import Given
-from support.model import ActorKind, TicketEvent, TicketStatus
+from support.model import ActorKind, LeftCause, TicketEvent, TicketStatus
 from support.ticket import TicketState
 
 
@@ -84,8 +84,13 @@ def owner_left(
 def reassign(
     state: TicketState, event: TicketEvent, at: datetime, default: datetime
 ) -> TicketState:
-    """Move it as a bulk change asks; OwnerChangedError or OwnerLockedError where it must not be."""
+    """Move it as a bulk change asks; OwnerChangedError or OwnerLockedError where it must not be.
+
+    A lock holds a ticket to nobody who has left for good.
+    """
     _about_owner(state, event)
+    if event.left_cause is LeftCause.OFFBOARDED:
+        state = replace(state, locked_until=None)
     if state.locked(at):
         raise _locked(state)
     return assign(state, event, at, default)

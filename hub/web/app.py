@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from hub.gateway import TicketGateway
 from hub.web import api, failures
+from hub.web.assignment_api import assignment_routes
 from hub.web.desk import Desk
 from hub.web.guard import Guard
 from hub.web.pages import FOLDER, Pages, page_routes
@@ -45,6 +46,7 @@ def create_app(
         api.rules_routes(desk),
         api.roster_routes(desk),
         api.acting_routes(desk),
+        assignment_routes(desk),
         page_routes(desk, pages),
     ):
         app.include_router(router)

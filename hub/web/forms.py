@@ -34,7 +34,8 @@ def _optional_id(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """Return `value` if it is one line, else ValueError."""
     if CONTROL.search(value):
         raise ValueError("must be one line without control characters")
     return value
@@ -46,7 +47,8 @@ def _storable(value: str) -> str:
     return value
 
 
-def _not_blank(value: str) -> str:
+def not_blank(value: str) -> str:
+    """Return `value` if it says something, else ValueError."""
     if not value.strip():
         raise ValueError("must not be blank")
     return value
@@ -104,8 +106,8 @@ class NewTicketForm(Form):
     subject: Annotated[
         str,
         Field(max_length=MAX_SUBJECT),
-        AfterValidator(_one_line),
-        AfterValidator(_not_blank),
+        AfterValidator(one_line),
+        AfterValidator(not_blank),
     ]
     body: Body = ""
     ticket_id: OptionalId = ""
@@ -114,8 +116,8 @@ class NewTicketForm(Form):
     team: OptionalId = ""
     skills: Ids = ()
     customer_id: OptionalId = ""
-    customer_name: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] = ""
-    customer_email: Annotated[str, Field(max_length=320), AfterValidator(_one_line)] = ""
+    customer_name: Annotated[str, Field(max_length=200), AfterValidator(one_line)] = ""
+    customer_email: Annotated[str, Field(max_length=320), AfterValidator(one_line)] = ""
     locale: Annotated[str, Field(pattern=f"^{LOCALE}$")] = "en"
     tier: OptionalId = ""
     tags: Tags = ()
