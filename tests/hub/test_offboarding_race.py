@@ -1,0 +1,43 @@
+"""Somebody leaves while tickets are still being given to them: none is left behind."""
+
+import asyncio
+from decimal import Decimal
+
+from hub import assignment
+from hub.assignment import Request
+from store import roster
+from store.pool import Pool, transaction
+from support.model import Actor, ActorKind
+from tests.store.seeding import START, add_agent, add_ticket
+
+INES = Actor(ActorKind.AGENT, "ines")
+TICKETS = [f"T-{number:02}" for number in range(30)]
+
+
+async def claimed(pool: Pool, ticket_id: str) -> bool:
+    """Give kim a ticket as `decide` does: capacity and claim row in one transaction."""
+    about = {"tenant": "global", "agent_id": "kim"}
+    async with transaction(pool) as conn:
+        units = Decimal(1)
+        if not await roster.claim(conn, **about, units=units, at=START, forced=False):
+            return False
+        await roster.set_claim(
+            conn, **about, ticket_id=ticket_id, units=units, locked_until=None, at=START, seq=1
+        )
+        return True
+
+
+async def test_every_ticket_that_was_claimed_in_time_is_in_the_plan(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await add_agent(conn, "kim", capacity_units=Decimal(100))
+        for name in TICKETS:
+            await add_ticket(conn, name)
+    asked = Request("global", INES, "moves on")
+    claims = [asyncio.create_task(claimed(pool, name)) for name in TICKETS]
+    await asyncio.wait(claims, return_when=asyncio.FIRST_COMPLETED)
+    planned = await assignment.offboard(pool, asked, "kim")
+    given = [
+        name for name, done in zip(TICKETS, await asyncio.gather(*claims), strict=True) if done
+    ]
+    assert given == sorted(move.ticket_id for move in planned.plan.moves)
+    assert not await claimed(pool, TICKETS[0])
