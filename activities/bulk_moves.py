@@ -13,7 +13,7 @@ from support.model import Actor, ActorKind, EventKind, LeftCause, TicketEvent
 
 MOST_SENT = 50
 """Moves that are sent for one row; the rest goes on by the next."""
-LOOK_AGAIN_FIRST, LOOK_AGAIN_MAX = timedelta(seconds=5), timedelta(minutes=5)
+LOOK_AGAIN_FIRST, LOOK_AGAIN_MAX = timedelta(seconds=30), timedelta(minutes=5)
 """When moves that are still not decided are sent again: doubled from the first to the last."""
 CLOSED_SINCE = "closed since: its workflow has ended"
 _log = logs.get(__name__)

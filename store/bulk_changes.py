@@ -150,8 +150,9 @@ async def pending(
         return tuple(await cursor.fetchall())
 
 
-# Whoever decides one of the last moves asks whether that was all. Those that overlap may see each
-# other's as pending, so more than one asks, and the courier looks again in any case.
+# Whoever decides one of the last moves asks whether that was all. Those that overlap see each other's
+# as pending, so more of them ask than work at once, and the courier looks again in any case. To lock
+# the change instead could deadlock with the locks on agents.
 _DECIDED: LiteralString = """
 with decided as (
     update bulk_moves
@@ -171,7 +172,7 @@ select d.tenant, 'bulk_change', jsonb_build_object('settles', d.change_id)
  where (select count(*) from (select from bulk_moves as m
                                where m.tenant = d.tenant and m.change_id = d.change_id
                                  and m.outcome = 'pending' and m.ticket_id <> d.ticket_id
-                               limit 16) as others) < 16
+                               limit 64) as others) < 64
 returning pg_notify('outbox', '')
 """
 

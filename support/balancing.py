@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from support.duration import show_duration
 from support.errors import InputError
-from support.routing import Strategy, WorkKind, rank
+from support.routing import WorkKind
+from support.takers import Takers
 from support.workload import Carrier, Figures, Need, OwnedTicket, figures
 
 COOL_DOWN = timedelta(minutes=60)
@@ -113,27 +114,29 @@ class _Run:
         self.terms = terms
         self.moves: list[Move] = []
         self._now = now
-        self._carriers = {one.agent_id: one for one in carriers}
-        self._before = figures(self._carriers.values())
+        self._agents = Takers(carriers)
+        self._before = figures(self._agents.all())
         self._tickets: dict[str, dict[str, OwnedTicket]] = {}
-        known = (ticket for ticket in tickets if ticket.owner in self._carriers)
+        known = (ticket for ticket in tickets if ticket.owner in self._agents)
         for ticket in sorted(known, key=_urgency):
             self._tickets.setdefault(ticket.owner, {})[ticket.ticket_id] = ticket
 
     def plan(self) -> Plan:
         """Return what has been planned."""
-        after = figures(self._carriers.values())
+        after = figures(self._agents.all())
         return Plan(tuple(self.moves), tuple(self._kept()), self._before, after)
 
     def relieve_absent(self) -> None:
         """Move what does not wait for an owner who has left or is not at work, urgent first."""
         unfit: set[Need] = set()
         for ticket, why in sorted(self._stranded(), key=lambda one: _urgency(one[0])):
-            left = self._carriers[ticket.owner].left
+            left = self._agents[ticket.owner].left
             if self._full or (self._held(ticket) and not left):
                 continue
             # Room only gets less while owners who take nothing are relieved.
-            taker = next(self._takers(ticket), None) if ticket.need not in unfit else None
+            taker = (
+                next(self._agents.for_ticket(ticket), None) if ticket.need not in unfit else None
+            )
             if taker is not None or left:
                 self._move(ticket, taker, why)
             if taker is None:
@@ -144,13 +147,13 @@ class _Run:
         for agent_id in sorted(self._overloaded()):
             unfit: set[Need] = set()
             while not self._full:
-                owner = self._carriers[agent_id]
+                owner = self._agents[agent_id]
                 over, kind = owner.surplus
                 movable = [one for one in self._movable(owner, kind) if one.need not in unfit]
                 if not over or not movable:
                     break
                 ticket = min(movable, key=lambda one: _fit(one, over))
-                taker = next(self._takers(ticket), None)
+                taker = next(self._agents.for_ticket(ticket), None)
                 if taker is None:
                     unfit.add(ticket.need)
                 else:
@@ -163,13 +166,14 @@ class _Run:
         """
         while not self._full and (found := self._more_even()) is not None:
             ticket, taker = found
-            owner = self._carriers[ticket.owner]
+            owner = self._agents[ticket.owner]
             why = f"{owner.agent_id} carries {owner.share:.0%} of capacity, "
             self._move(ticket, taker, f"{why}{taker.agent_id} {taker.share:.0%}")
 
     def _more_even(self) -> tuple[OwnedTicket, Carrier] | None:
         """Return the move that brings the most loaded who can be relieved nearest to the taker."""
-        for owner in self._uneven():
+        tolerance = self.terms.tolerance
+        for owner in self._agents.uneven(tolerance):
             needs: dict[Need, OwnedTicket] = {}
             for ticket in self._movable(owner, WorkKind.TICKET):
                 known = needs.setdefault(ticket.need, ticket)
@@ -178,19 +182,11 @@ class _Run:
             fitting = [
                 (self._gap(owner, taker, ticket), ticket.ticket_id, ticket, taker)
                 for ticket in needs.values()
-                if (taker := self._relief(owner, ticket)) is not None
+                if (taker := next(self._agents.for_relief(owner, ticket, tolerance), None))
+                is not None
             ]
             if fitting:
                 return min(fitting, key=lambda one: one[:2])[2:]
-        return None
-
-    def _relief(self, owner: Carrier, ticket: OwnedTicket) -> Carrier | None:
-        """Return who takes it such that the difference is worth it and gets less."""
-        for taker in self._takers(ticket):
-            if owner.share - taker.share <= self.terms.tolerance:
-                continue
-            if taker.given(ticket).share < owner.share:
-                return taker
         return None
 
     def _gap(self, owner: Carrier, taker: Carrier, ticket: OwnedTicket) -> Decimal:
@@ -203,7 +199,7 @@ class _Run:
     def _stranded(self) -> Iterator[tuple[OwnedTicket, str]]:
         """Yield the tickets that do not wait until their owners are there, with why."""
         for agent_id, tickets in self._tickets.items():
-            owner = self._carriers[agent_id]
+            owner = self._agents[agent_id]
             if owner.there and not owner.left:
                 continue
             for ticket in tickets.values():
@@ -212,24 +208,10 @@ class _Run:
 
     def _overloaded(self) -> list[str]:
         return [
-            agent_id
-            for agent_id, one in self._carriers.items()
-            if one.takes and one.surplus[0] and agent_id in self._tickets
+            one.agent_id
+            for one in self._agents.all()
+            if one.takes and one.surplus[0] and one.agent_id in self._tickets
         ]
-
-    def _uneven(self) -> list[Carrier]:
-        """Return who carries more than is tolerated above the least loaded, the most loaded first.
-
-        Only those of whom something can be taken.
-        """
-        sharing = [one for one in self._carriers.values() if one.takes and one.capacity_units]
-        least = min((one.share for one in sharing), default=Decimal(0))
-        found = [
-            one
-            for one in sharing
-            if one.share - least > self.terms.tolerance and one.agent_id in self._tickets
-        ]
-        return sorted(found, key=lambda one: (-one.share, one.agent_id))
 
     def _movable(self, owner: Carrier, kind: WorkKind | None) -> list[OwnedTicket]:
         """Return what can be taken of the owner, of a kind or all, and makes a difference."""
@@ -238,21 +220,6 @@ class _Run:
             for ticket in self._tickets.get(owner.agent_id, {}).values()
             if ticket.units and kind in (None, ticket.kind) and not self._held(ticket)
         ]
-
-    def _takers(self, ticket: OwnedTicket) -> Iterator[Carrier]:
-        """Yield who could take the ticket, in the order in which rules would choose."""
-        found = [
-            one.candidate(ticket.kind)
-            for one in self._carriers.values()
-            if one.takes
-            and ticket.team in ("", one.team)
-            and one.agent_id not in ticket.declined
-            and set(ticket.skills) <= set(one.skills)
-        ]
-        for place in rank(found, ticket.units, Strategy.LEAST_LOADED, exclude=ticket.owner):
-            if place.rejected:
-                return
-            yield self._carriers[place.agent_id]
 
     def _held(self, ticket: OwnedTicket) -> str:
         """Say what holds the ticket where it is; empty: nothing."""
@@ -265,10 +232,10 @@ class _Run:
         return ""
 
     def _move(self, ticket: OwnedTicket, taker: Carrier | None, why: str) -> None:
-        owner = self._carriers[ticket.owner]
-        self._carriers[owner.agent_id] = owner.without(ticket)
+        owner = self._agents[ticket.owner]
+        self._agents.put(owner.without(ticket))
         if taker is not None:
-            self._carriers[taker.agent_id] = taker.given(ticket)
+            self._agents.put(taker.given(ticket))
         else:
             why = f"{why}; {NOBODY}"
         # It is no more among what can be moved: a ticket moves once.
@@ -282,12 +249,12 @@ class _Run:
         """Yield what stays though there is reason to move it, each once."""
         found = {ticket.ticket_id: ticket for ticket, _ in self._stranded()}
         for agent_id in self._overloaded():
-            _, kind = self._carriers[agent_id].surplus
+            _, kind = self._agents[agent_id].surplus
             for ticket in self._tickets[agent_id].values():
                 if ticket.units and kind in (None, ticket.kind):
                     found.setdefault(ticket.ticket_id, ticket)
-        for owner in self._uneven():
-            for ticket in self._tickets[owner.agent_id].values():
+        for owner in self._agents.uneven(self.terms.tolerance):
+            for ticket in self._tickets.get(owner.agent_id, {}).values():
                 if ticket.units and ticket.kind is not WorkKind.CHAT and self._held(ticket):
                     found.setdefault(ticket.ticket_id, ticket)
         rest = f"the plan ends at {self.terms.most} moves" if self._full else NOBODY

@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 from hub import assignment
 from hub.assignment import Request
@@ -16,7 +17,7 @@ TICKETS = [f"T-{number:02}" for number in range(30)]
 
 async def claimed(pool: Pool, ticket_id: str) -> bool:
     """Give kim a ticket as `decide` does: capacity and claim row in one transaction."""
-    about = {"tenant": "global", "agent_id": "kim"}
+    about: dict[str, Any] = {"tenant": "global", "agent_id": "kim"}
     async with transaction(pool) as conn:
         units = Decimal(1)
         if not await roster.claim(conn, **about, units=units, at=START, forced=False):

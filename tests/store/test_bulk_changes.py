@@ -98,7 +98,7 @@ async def test_a_tenant_is_balanced_once_at_a_time_and_others_do_not_mind(
 async def test_each_outcome_is_recorded_once_and_the_last_ones_ask_whether_that_was_all(
     conn: Connection,
 ) -> None:
-    names = [f"T-{number:02}" for number in range(20)]
+    names = [f"T-{number:02}" for number in range(70)]
     await begun(conn, "b-1", *names)
     await rows(conn)
     for name in names:
@@ -107,7 +107,7 @@ async def test_each_outcome_is_recorded_once_and_the_last_ones_ask_whether_that_
     await record(conn, "T-none", Decided("moved"))
     assert set((await outcomes(conn)).values()) == {"moved"}
     asked = [about for _, about in await rows(conn) if "settles" in about]
-    assert asked == [{"settles": "b-1"}] * 16
+    assert asked == [{"settles": "b-1"}] * 64
 
 
 async def test_a_change_ends_when_nothing_is_pending_with_the_figures_of_then(
