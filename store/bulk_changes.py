@@ -150,9 +150,9 @@ async def pending(
         return tuple(await cursor.fetchall())
 
 
-# Whoever decides one of the last moves asks whether that was all. Those that overlap see each other's
-# as pending, so more of them ask than work at once, and the courier looks again in any case. To lock
-# the change instead could deadlock with the locks on agents.
+# Whoever decides one of the last moves asks whether that was all. Those that overlap see each
+# other's as pending, so more of them ask than work at once, and the courier looks again in any
+# case. To lock the change instead could deadlock with the locks on agents.
 _DECIDED: LiteralString = """
 with decided as (
     update bulk_moves
