@@ -114,6 +114,7 @@ class DecideActivities:
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
             owner_on_shift=found.owner_on_shift,
+            owner_left=found.owner_left,
             automation_stopped=found.automation_stopped,
         )
         decision = attempt.decision = await surroundings.drive(decide(request))

@@ -42,6 +42,14 @@ def given_back(state: TicketState, at: datetime) -> TicketState:
     return replace(state, owner="", locked_until=None, ownership=ownership)
 
 
+def left_behind(before: TicketState, state: TicketState, *, owner_left: bool) -> TicketState:
+    """Return the ticket: without an owner where it came back to who has left for good."""
+    if not owner_left or before.active or not state.active:
+        return state
+    ownership = state.ownership.passed(state.owner, "", state.last_at)
+    return replace(state, owner="", locked_until=None, ownership=ownership)
+
+
 def decline(
     state: TicketState, event: TicketEvent, at: datetime, _default: datetime
 ) -> TicketState:

@@ -88,6 +88,10 @@ class Bulk:
             )
             return await cursor.fetchall()
 
+    async def waiting(self) -> list[str]:
+        rows = await self.rows("tickets")
+        return sorted(row["ticket_id"] for row in rows if row["waits_since"] is not None)
+
     async def loads(self) -> dict[str, Decimal]:
         return {row["agent_id"]: row["load_units"] for row in await self.rows("agents")}
 
@@ -295,8 +299,9 @@ async def test_offboarding_leaves_no_ticket_behind_whatever_its_state(bulk: Bulk
         "T-resolved": "kim",
     }
     assert await bulk.loads() == {"kim": Decimal(0), "lou": Decimal("2.5")}
-    waiting = [row for row in await bulk.rows("tickets") if row["waits_since"] is not None]
-    assert [row["ticket_id"] for row in waiting] == ["T-chat"]
+    assert await bulk.waiting() == ["T-chat"]
+    await bulk.does("T-resolved", EventKind.REOPEN)
+    assert await bulk.waiting() == ["T-chat", "T-resolved"]
     with pytest.raises(InputError, match="kim has left"):
         await bulk.does("T-chat", EventKind.ASSIGN, assignee="kim")
     async with transaction(desk.pool) as conn:

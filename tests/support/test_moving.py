@@ -9,7 +9,8 @@ import pytest
 
 from support.decision import Decision
 from support.errors import InputError, NoRoomError, OwnerChangedError, OwnerLockedError
-from support.model import EventKind, LeftCause
+from support.handovers import left_behind
+from support.model import EventKind, LeftCause, TicketStatus
 from tests.support.deciding import KIM, MONDAY, Desk, created, event
 
 HOUR = timedelta(hours=1)
@@ -61,3 +62,14 @@ def test_who_has_left_keeps_it_neither_by_a_lock_nor_for_want_of_room() -> None:
 def test_it_is_only_about_the_owner_whom_the_change_saw(about: dict[str, Any]) -> None:
     with pytest.raises(OwnerChangedError):
         reassign(desk_of_kim(), left_cause=LEFT, **about)
+
+
+def test_a_ticket_that_comes_back_to_somebody_who_has_left_has_no_owner() -> None:
+    active = desk_of_kim(lock=True).state
+    assert active is not None
+    resolved = replace(active, status=TicketStatus.RESOLVED)
+    came_back = left_behind(resolved, active, owner_left=True)
+    assert (came_back.owner, came_back.locked_until, came_back.ownership.last) == ("", None, "kim")
+    for before, owner_left in ((resolved, False), (active, True)):
+        assert left_behind(before, active, owner_left=owner_left) is active
+    assert left_behind(active, resolved, owner_left=True) is resolved

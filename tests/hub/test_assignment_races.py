@@ -1,4 +1,4 @@
-"""Somebody leaves while tickets are still being given to them: none is left behind."""
+"""Plans that are made while others work: nothing is left behind, and nothing is planned twice."""
 
 import asyncio
 from decimal import Decimal
@@ -8,6 +8,7 @@ from hub import assignment
 from hub.assignment import Request
 from store import roster
 from store.pool import Pool, transaction
+from support.errors import ChangeRunningError
 from support.model import Actor, ActorKind
 from tests.store.seeding import START, add_agent, add_ticket
 
@@ -42,3 +43,19 @@ async def test_every_ticket_that_was_claimed_in_time_is_in_the_plan(pool: Pool) 
     ]
     assert given == sorted(move.ticket_id for move in planned.plan.moves)
     assert not await claimed(pool, TICKETS[0])
+
+
+async def test_of_two_runs_at_once_one_is_refused(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await add_agent(conn, "kim")
+        await add_agent(conn, "lou")
+        for name in TICKETS[:12]:
+            await add_ticket(conn, name)
+            await claimed(pool, name)
+    asked = Request("global", INES, "Monday")
+    runs = [assignment.run(pool, asked) for _ in range(3)]
+    ended = await asyncio.gather(*runs, return_exceptions=True)
+    refused = [one for one in ended if isinstance(one, ChangeRunningError)]
+    (begun,) = [one for one in ended if isinstance(one, assignment.Planned)]
+    assert len(refused) == 2
+    assert all(begun.change_id in str(one) for one in refused)
