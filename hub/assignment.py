@@ -125,7 +125,7 @@ async def undo(pool: Pool, asked: Request, change_id: str) -> Planned:
             )
         moves, kept = restored(await bulk_changes.moved(conn, **about), now)
         shared = figures(await workload.carriers(conn, tenant=asked.tenant, at=now))
-        plan = Plan(moves, kept, shared, shared)
+        plan = Plan(moves, kept, shared)
         if asked.dry_run or not moves:
             return Planned("", plan)
         return await _begun(conn, asked, ChangeKind.UNDO, plan, undoes=change_id)

@@ -68,12 +68,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be moved, what stays though it should move, and how the load is shared."""
+    """What is to be moved, what stays though it should move, and how the load is shared.
+
+    `after` is as planned; None where that is not reckoned, as of an undo.
+    """
 
     moves: tuple[Move, ...]
     kept: tuple[Kept, ...]
     before: Figures
-    after: Figures
+    after: Figures | None = None
 
 
 def balanced(

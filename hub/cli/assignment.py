@@ -37,7 +37,9 @@ WORKER_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.2
 
 app = typer.Typer(no_args_is_help=True)
-audit_app = typer.Typer(no_args_is_help=True)
+audit_app = typer.Typer(
+    no_args_is_help=True, epilog="Example: `flowhub assignment audit list --open`"
+)
 app.add_typer(audit_app, name="audit", help="What bulk changes did; undo and review them.")
 
 ChangeId = Annotated[str, typer.Argument(metavar="CHANGE", help="Id of a bulk change.")]
@@ -244,14 +246,15 @@ def _print_plan(asked: Request, plan: Plan) -> None:
         say("There is nothing to move.")
     _print_kept((k.ticket_id, k.owner, k.why) for k in plan.kept)
     before, after = plan.before, plan.after
-    print_table(
-        f"Load of {counted(before.agents, 'agent')} at work",
-        ("", "before", "planned"),
-        (
-            ("Jain index", f"{before.jain:.2f}", f"{after.jain:.2f}"),
-            ("most loaded", f"{before.most_loaded:.0%}", f"{after.most_loaded:.0%}"),
-        ),
-    )
+    if after is not None and plan.moves:
+        print_table(
+            f"Load of {counted(before.agents, 'agent')} at work",
+            ("", "before", "planned"),
+            (
+                ("Jain index", f"{before.jain:.2f}", f"{after.jain:.2f}"),
+                ("most loaded", f"{before.most_loaded:.0%}", f"{after.most_loaded:.0%}"),
+            ),
+        )
 
 
 def _print_kept(rows: Iterable[tuple[str, str, str]]) -> None:

@@ -135,6 +135,7 @@ def test_load_is_spread_until_the_difference_is_tolerated_and_chats_stay() -> No
     tickets = [*owned("kim", *(f"T-{n}" for n in range(8))), *chat("kim", "T-chat")]
     found = plan([carrier("kim", 12), carrier("lou")], tickets)
     assert [move.ticket_id for move in found.moves] == [f"T-{n}" for n in range(5)]
+    assert found.after is not None
     assert (found.before.most_loaded, found.after.most_loaded) == (1.0, 0.5833)
     assert found.before.jain < found.after.jain
     assert found.moves[0].why == "kim carries 100% of capacity, lou 0%"
