@@ -64,7 +64,8 @@ def _units(by_kind: Mapping[str, Any]) -> dict[str, Decimal]:
 _TICKETS = """
 select t.ticket_id, c.agent_id, c.units, t.channel, t.team, t.skills, c.locked_until,
        t.next_due_at, (t.state #>> '{ownership,since}')::timestamptz as since,
-       coalesce(t.state #>> '{ownership,last}', '') as last,
+       coalesce((t.state ->> 'reassign_count')::integer, 0) > 0
+         or coalesce(t.state #>> '{ownership,last}', '') <> '' as had_others,
        array(select one ->> 'agent_id'
                from jsonb_array_elements(t.state #> '{ownership,declined}') as one
               where (one ->> 'until')::timestamptz > %(at)s) as declined
@@ -99,7 +100,7 @@ def _ticket(row: Mapping[str, Any]) -> OwnedTicket:
         team=row["team"],
         skills=tuple(row["skills"]),
         since=row["since"],
-        moved_at=row["since"] if row["last"] else None,
+        moved_at=row["since"] if row["had_others"] else None,
         locked_until=row["locked_until"],
         next_due_at=row["next_due_at"],
         declined=tuple(row["declined"]),

@@ -196,10 +196,13 @@ async def test_a_plan_reads_active_tickets_with_their_owners_and_who_declined_th
     )
     await add_ticket(conn, "T-3", owner="kim", status="resolved")
     await add_ticket(conn, "T-4")
-    one, two = await workload.owned_tickets(conn, tenant="global", at=START)
+    moved = f'{{"reassign_count": 1, "ownership": {{"since": "{START.isoformat()}"}}}}'
+    await add_ticket(conn, "T-5", owner="lou", state=moved)
+    one, two, five = await workload.owned_tickets(conn, tenant="global", at=START)
     assert (one.ticket_id, one.owner, one.kind, one.skills) == ("T-1", "kim", "chat", ("hifi",))
     assert (one.since, one.moved_at, one.declined) == (START, START, ("lou",))
     assert (two.since, two.moved_at, two.declined) == (START - 24 * HOUR, None, ())
+    assert five.moved_at == START
     (only,) = await workload.owned_tickets(conn, tenant="global", at=START + HOUR, owner="kim")
     assert only.declined == ()
     assert await workload.owned_tickets(conn, tenant="other", at=START) == ()
