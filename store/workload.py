@@ -10,7 +10,9 @@ from support.routing import Role, WorkKind
 from support.workload import Carrier, OwnedTicket
 
 _CARRIERS = """
-select a.agent_id, a.team, a.role, a.skills, a.presence, a.left_at is not null as has_left,
+select a.agent_id, a.team, a.role, a.skills, a.left_at is not null as has_left,
+       case when a.presence = 'online' and a.presence_until <= %(at)s then 'offline'
+            else a.presence end as presence,
        a.load_units, a.capacity_units, a.kind_load, a.kind_capacity, a.idle_since,
        case when a.limit_new is null then null
             else a.limit_new - (select count(*) from unnest(a.recent_claims) as claimed_at

@@ -178,6 +178,9 @@ async def test_a_plan_reads_who_is_there_what_room_they_have_and_when_they_are_b
     (kim,) = await workload.carriers(conn, tenant="global", at=START + 9 * HOUR, team="audio")
     assert (kim.at_work, kim.there, kim.next_shift_at) == (False, False, START + 24 * HOUR)
     assert await workload.carriers(conn, tenant="other", at=START) == ()
+    await conn.execute("update agents set presence_until = %s", (START,))
+    (kim,) = await workload.carriers(conn, tenant="global", at=START, team="audio")
+    assert (kim.at_work, kim.there) == (False, False)
 
 
 async def test_a_plan_reads_active_tickets_with_their_owners_and_who_declined_them(
