@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 import logs
 from activities.attendance import AgentsDue, OwnersLeft
+from activities.bulk_moves import BulkMoves
 from activities.couriers import Courier, Signals
 from activities.hand_outs import HandOuts
 from store import outbox
@@ -42,6 +43,7 @@ class Relay:
         self._couriers: Mapping[str, Courier] = {
             outbox.HAND_OUT: HandOuts(signals),
             outbox.OWNER_LEFT: OwnersLeft(signals),
+            outbox.BULK_CHANGE: BulkMoves(signals),
             outbox.AGENT_DUE: AgentsDue(),
         }
 
@@ -105,6 +107,8 @@ def _grouped(rows: Sequence[OutboxRow]) -> list[list[OutboxRow]]:
     """
     groups: dict[tuple[str, str], list[OutboxRow]] = {}
     for row in sorted(rows, key=lambda row: (row.kind == outbox.AGENT_DUE, row.id)):
-        place = str(row.about.get("after")) if row.kind == outbox.HAND_OUT else str(row.id)
+        place = str(row.about.get("settles", row.id))
+        if row.kind == outbox.HAND_OUT:
+            place = str(row.about.get("after"))
         groups.setdefault((row.tenant, f"{row.kind} {place}"), []).append(row)
     return list(groups.values())

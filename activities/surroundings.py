@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from store import customers, lanes, outbox, outlook, roster
+from store import candidates, customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection, savepoint, undo
 from support.handing_out import frees, waits
@@ -75,7 +75,7 @@ class Surroundings:
             case FindCandidates() | FindOutlook():
                 return await self._suited(need)
             case FindPeople():
-                return await roster.people(self.conn, tenant=self.tenant, need=need)
+                return await candidates.people(self.conn, tenant=self.tenant, need=need)
             case ReadLanes():
                 return read_lanes(await lanes.signals(self.conn, tenant=self.tenant))
             case FindCustomer(customer_id):
@@ -91,8 +91,8 @@ class Surroundings:
 
     async def _suited(self, need: FindCandidates | FindOutlook) -> Answer:
         if isinstance(need, FindOutlook):
-            return await outlook.outlook(self.conn, tenant=self.tenant, need=need)
-        return await roster.candidates(self.conn, tenant=self.tenant, need=need)
+            return await candidates.outlook(self.conn, tenant=self.tenant, need=need)
+        return await candidates.find(self.conn, tenant=self.tenant, need=need)
 
     async def _claim(self, need: ClaimOwner) -> bool:
         agent_id, units = need.agent_id, need.units

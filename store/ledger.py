@@ -18,7 +18,9 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
        t.policy_version, c.agent_id, c.units,
 """  # noqa: S608  constant pieces
     + ONLINE_NOW
-    + """ as online, a.has_shifts, not a.scheduled or w.at_work as at_work,
+    + """ as online, a.has_shifts,
+       a.left_at is null and (not a.scheduled or w.at_work) as at_work,
+       a.left_at is not null as owner_left,
        e.result as repeated, e.event::text as first_event,
        d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped,
@@ -68,6 +70,7 @@ class Found:
     claim: Claim | None
     owner_available: bool
     owner_on_shift: bool
+    owner_left: bool
     repeated: Mapping[str, Any] | None
     first_event: str
     decided: Mapping[str, Any] | None
@@ -111,6 +114,7 @@ async def read(
         claim=Claim(owner, row["units"], row["locked_until"]) if owner else None,
         owner_available=at_work and online,
         owner_on_shift=at_work and (online or bool(row.get("has_shifts"))),
+        owner_left=bool(row.get("owner_left")),
         repeated=row.get("repeated"),
         first_event=row.get("first_event") or "",
         decided=row.get("decided"),

@@ -293,6 +293,7 @@ select a.agent_id,
   left join shift_spans as s on a.scheduled and s.tenant = a.tenant and s.agent_id = a.agent_id
        and s.starts_at < %(end)s and s.ends_at > %(start)s
  where a.tenant = %(tenant)s and a.role = 'agent' and (%(team)s::text = '' or a.team = %(team)s)
+   and a.left_at is null
    and (not a.scheduled or s.starts_at is not null)
  order by a.agent_id, starts_at
 """

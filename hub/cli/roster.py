@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from hub import roster_changes
-from hub.cli import roster_profile, roster_rota, roster_teams, roster_time
+from hub.cli import assignment, roster_profile, roster_rota, roster_teams, roster_time
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
-from store import roster, shifts
+from store import presences, roster, shifts
 from store.pool import transaction
 from support.attendance import HEARTBEAT, checked_heartbeat
 from support.duration import parse_duration, show_duration
@@ -32,6 +32,9 @@ app.command("refresh", epilog="Example: `flowhub roster refresh`")(roster_time.r
 app.command("set", epilog="Example: `flowhub roster set kim --tz Europe/Stockholm --country SE`")(
     roster_profile.set_
 )
+app.command(
+    "offboard", epilog="Example: `flowhub roster offboard kim --reason 'moves on' --dry-run`"
+)(assignment.offboard)
 app.command("show", epilog="Example: `flowhub roster show kim`")(roster_profile.show)
 AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")]
 
@@ -52,10 +55,14 @@ def list_(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
         f"Roster of {tenant}",
         ("agent", "team", "role", "skills", "presence", "units"),
         (
-            (a.agent_id, a.team, a.role, a.skills, a.presence, f"{a.load_units}/{a.capacity_units}")
+            (a.agent_id, a.team, a.role, a.skills, _there(a), f"{a.load_units}/{a.capacity_units}")
             for a in agents
         ),
     )
+
+
+def _there(agent: roster.Agent) -> str:
+    return agent.presence if agent.left_at is None else "has left"
 
 
 @app.command(epilog="Example: `flowhub roster add kim --team audio --skill hifi --online`")
@@ -129,7 +136,7 @@ def heartbeat(
 
     async def work() -> datetime | None:
         async with store() as pool, transaction(pool) as conn:
-            return await roster.heartbeat(conn, tenant=tenant, agent_id=agent_id, lasts=span)
+            return await presences.heartbeat(conn, tenant=tenant, agent_id=agent_id, lasts=span)
 
     until = run(work)
     if until is None:

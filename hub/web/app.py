@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from hub.gateway import TicketGateway
 from hub.web import api, failures, roster_api
+from hub.web.assignment_api import assignment_routes
 from hub.web.desk import Desk
 from hub.web.guard import Guard
 from hub.web.pages import FOLDER, Pages, page_routes
@@ -47,6 +48,7 @@ def create_app(
         *roster_api.roster_routes(desk),
         presence_routes(desk),
         api.acting_routes(desk),
+        assignment_routes(desk),
         page_routes(desk, pages),
     ):
         app.include_router(router)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hub.web.desk import Desk
 from hub.web.forms import Form
-from store import roster, shifts
+from store import presences, shifts
 from store.pool import transaction
 from support.attendance import HEARTBEAT, LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT
 from support.model import Presence, checked_id
@@ -45,7 +45,7 @@ def presence_routes(desk: Desk) -> APIRouter:
         checked_id(agent_id, "agent")
         lasts = timedelta(seconds=form.for_s)
         async with transaction(desk.pool) as conn:
-            until = await roster.heartbeat(conn, tenant=tenant, agent_id=agent_id, lasts=lasts)
+            until = await presences.heartbeat(conn, tenant=tenant, agent_id=agent_id, lasts=lasts)
         if until is None:
             raise shifts.unknown_agent(tenant, agent_id)
         return Heartbeat(agent_id, Presence.ONLINE, until)

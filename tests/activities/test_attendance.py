@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.relay import Relay
-from store import attendance, automation, outbox, roster
+from store import attendance, automation, outbox, presences, roster
 from store.outbox import OWNER_LEFT
 from store.pool import Pool, open_pool, transaction
 from support.model import EventKind, LeftCause, Presence, TicketEvent
@@ -174,7 +174,7 @@ async def test_while_automation_is_stopped_nobody_is_told_until_it_runs_again(de
 
 async def test_an_alarm_sets_itself_anew_while_it_is_delivered(desk: Desk) -> None:
     async with transaction(desk.pool) as conn:
-        await roster.heartbeat(conn, tenant=TENANT, agent_id="kim", lasts=HOUR)
+        await presences.heartbeat(conn, tenant=TENANT, agent_id="kim", lasts=HOUR)
     await desk.run("update outbox set due_at = now()")
     assert await desk.relay.deliver() == 1
     async with desk.pool.connection() as conn:
@@ -221,7 +221,7 @@ async def test_a_running_relay_acts_when_a_shift_ends_and_when_the_next_begins(
             ends,
         )
     async with transaction(desk.pool) as conn:
-        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
+        await presences.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
     await desk.run("delete from outbox where kind = 'hand_out'")
 
     async def both() -> bool:
@@ -253,10 +253,10 @@ async def test_changes_and_alarms_at_once_neither_fail_nor_lose_an_alarm(desk: D
         async with transaction(desk.pool) as conn:
             if what == 0:
                 presence = Presence.AWAY if chance.random() < 0.5 else Presence.OFFLINE
-                await roster.set_presence(conn, **whose, presence=presence)
+                await presences.set_presence(conn, **whose, presence=presence)
             elif what == 1:
                 lasts = timedelta(milliseconds=chance.randrange(300))
-                await roster.heartbeat(conn, **whose, lasts=lasts)
+                await presences.heartbeat(conn, **whose, lasts=lasts)
             else:
                 at = datetime.now(UTC)
                 units = Decimal(0)
@@ -268,7 +268,7 @@ async def test_changes_and_alarms_at_once_neither_fail_nor_lose_an_alarm(desk: D
             await asyncio.gather(*(change(one, chance.randrange(4)) for one in agents * 2))
         for agent_id in agents:
             async with transaction(desk.pool) as conn:
-                await roster.heartbeat(conn, tenant=TENANT, agent_id=agent_id, lasts=HOUR)
+                await presences.heartbeat(conn, tenant=TENANT, agent_id=agent_id, lasts=HOUR)
 
         async def all_are_watched() -> bool:
             async with desk.pool.connection() as conn:

@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from store import attendance, automation, ledger, outbox, profiles, roster, shifts, waiting
+from store import (
+    attendance,
+    automation,
+    candidates,
+    ledger,
+    outbox,
+    presences,
+    profiles,
+    roster,
+    shifts,
+    waiting,
+)
 from store.outbox import AGENT_DUE, HAND_OUT, OWNER_LEFT, OutboxRow
 from store.pool import Connection, Pool, open_pool, transaction
 from store.profiles import Profile
@@ -49,11 +60,11 @@ class Roster:
 
     async def beat(self, agent_id: str = "kim", lasts: timedelta = BEAT) -> datetime | None:
         async with transaction(self.pool) as conn:
-            return await roster.heartbeat(conn, tenant=TENANT, agent_id=agent_id, lasts=lasts)
+            return await presences.heartbeat(conn, tenant=TENANT, agent_id=agent_id, lasts=lasts)
 
     async def say(self, presence: Presence, agent_id: str = "kim") -> None:
         async with transaction(self.pool) as conn:
-            assert await roster.set_presence(
+            assert await presences.set_presence(
                 conn, tenant=TENANT, agent_id=agent_id, presence=presence
             )
 
@@ -157,7 +168,7 @@ async def seen_online(conn: Connection) -> tuple[bool, ...]:
     freed = await outbox.take(conn, 9)
     (agent,) = await roster.listed(conn, **whose)
     return (
-        bool(await roster.candidates(conn, **whose, need=need)),
+        bool(await candidates.find(conn, **whose, need=need)),
         await roster.claim(conn, **whose, agent_id="kim", units=Decimal(1), at=START, forced=False),
         bool(await waiting.tickets(conn, **whose)),
         bool(await waiting.rooms(conn, **whose)),

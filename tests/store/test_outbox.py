@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import ledger, outbox, roster, waiting
+from store import ledger, outbox, presences, roster, waiting
 from store.outbox import AGENT_DUE, HAND_OUT, OutboxRow
 from store.pool import Connection, Pool, open_pool, transaction
 from support.model import Presence
@@ -143,7 +143,9 @@ async def test_coming_online_is_a_cause_and_going_is_not(pool: Pool) -> None:
         await roster.add(conn, tenant=TENANT, agent=roster.Agent("kim"))
     for presence, expected in ((Presence.ONLINE, 1), (Presence.AWAY, 1), (Presence.ONLINE, 2)):
         async with transaction(pool) as conn:
-            assert await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=presence)
+            assert await presences.set_presence(
+                conn, tenant=TENANT, agent_id="kim", presence=presence
+            )
         assert len(await waiting_rows(pool)) == expected
 
 
@@ -231,7 +233,7 @@ async def test_freed_capacity_is_a_cause_only_where_another_ticket_waits(pool: P
     assert await freed(pool, "T-1") == 0
     assert await freed(pool, tenant="other") == 0
     async with pool.connection() as conn:
-        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.OFFLINE)
+        await presences.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.OFFLINE)
     assert await freed(pool) == 0
 
 
@@ -269,7 +271,7 @@ async def on_shift(pool: Pool, begins: timedelta, ends: timedelta) -> None:
 async def come_online(pool: Pool, kind: str = HAND_OUT) -> list[float]:
     """Let kim come online; return how many seconds ahead the wake-ups of a kind are due."""
     async with transaction(pool) as conn:
-        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
+        await presences.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
     async with pool.connection() as conn:
         cursor = await conn.execute(
             "select extract(epoch from due_at - created_at)::float8 as ahead_s from outbox"

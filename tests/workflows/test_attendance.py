@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
-from store import roster, shifts
+from store import presences, roster, shifts
 from store.pool import transaction
 from support.model import Channel, EventKind, Presence
 from support.shifts import Leave
@@ -93,7 +93,7 @@ async def test_whose_heartbeat_ran_out_a_quarter_of_an_hour_ago_gives_the_chat_t
         await desk.seat(agent_id, 12)
     async with transaction(desk.pool) as conn:
         lasts = timedelta(seconds=10)
-        await roster.heartbeat(conn, tenant=desk.tenant, agent_id="kim", lasts=lasts)
+        await presences.heartbeat(conn, tenant=desk.tenant, agent_id="kim", lasts=lasts)
     await open_for_kim(desk, "T-chat", Channel.CHAT)
     await desk.presence("lou")
     await change(
