@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from support.fairness import jain
 from support.routing import Candidate, Role, WorkKind
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -132,9 +133,4 @@ def figures(carriers: Iterable[Carrier]) -> Figures:
     shares = [float(one.share) for one in carriers if one.takes and one.capacity_units]
     if not shares:
         return Figures()
-    return Figures(len(shares), round(_jain(shares), 4), round(max(shares), 4))
-
-
-def _jain(shares: list[float]) -> float:
-    squares = sum(share * share for share in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
+    return Figures(len(shares), round(jain(shares) or 1.0, 4), round(max(shares), 4))
