@@ -27,7 +27,7 @@ SOURCE_HELP = "JSON lines: ticket_id, event_id, kind, at, and the fields of the 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("import", epilog="Example: `flowhub import events.jsonl --tenant acme`")(import_)
-    app.command("replay", epilog=f"Examples: `{REPLAY_EXAMPLE}`, `{FAIRNESS_EXAMPLE}`")(replay)
+    app.command("replay", epilog=f"Example: `{REPLAY_EXAMPLE}`, or `{FAIRNESS_EXAMPLE}`")(replay)
 
 
 def import_(

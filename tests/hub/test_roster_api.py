@@ -48,9 +48,11 @@ def desk(http: httpx.AsyncClient) -> Desk:
 
 
 async def woken(pool: Pool) -> int:
-    """Count the wake-ups, and forget them."""
+    """Count the wake-ups to hand out, and forget them."""
     async with pool.connection() as conn:
-        cursor = await conn.execute("delete from outbox where tenant = 'global'")
+        cursor = await conn.execute(
+            "delete from outbox where tenant = 'global' and kind = 'hand_out'"
+        )
         return cursor.rowcount
 
 
