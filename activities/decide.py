@@ -15,13 +15,14 @@ from activities.published import Published
 from activities.surroundings import Evaluator, Surroundings
 from logs import get
 from rules.policies_file import read_policies
-from store import breaches, effects, ledger, messages, parkings, policy_books
+from store import breaches, bulk_changes, effects, ledger, messages, parkings, policy_books
+from store.bulk_changes import Decided
 from store.pool import Connection, Pool, transaction
 from support.corrections import CorrectionKind
 from support.deadlines import named, upcoming
 from support.decision import Deadline, Decision, Request, decide
 from support.errors import FlowHubError, InputError, LedgerError
-from support.model import TicketEvent
+from support.model import BULK_PREFIX, TicketEvent
 from support.policy import PolicyBook
 from support.sla import compute
 from support.standing import standing
@@ -98,6 +99,7 @@ class DecideActivities:
             asked.now,
             attempt,
             owner=found.claim.agent_id if found.claim else "",
+            owner_gone=found.claim is not None and not found.owner_available,
         )
         request = Request(
             tenant=asked.tenant,
@@ -113,6 +115,7 @@ class DecideActivities:
             outside=self._rulebook.outside,
             owner_available=found.owner_available,
             owner_on_shift=found.owner_on_shift,
+            owner_left=found.owner_left,
             automation_stopped=found.automation_stopped,
         )
         decision = attempt.decision = await surroundings.drive(decide(request))
@@ -245,6 +248,8 @@ class DecideActivities:
         if event is not None and verdict.result is not None:
             happened = records.event_row(asked, event, verdict.result, decision.at)
             await ledger.write_event(conn, happened)
+            owner, since = decision.state.owner, decision.state.ownership.since
+            await _settle_move(conn, asked, Decided("moved", "", seq, owner, since))
         row = records.ticket_row(asked, decision, kept, opening_ref)
         await ledger.write_ticket(conn, row)
         if found.parked:
@@ -294,20 +299,32 @@ class DecideActivities:
         found = await _read(conn, asked)
         result = records.refused_result(asked, event, _state_of(found), error)
         await ledger.write_event(conn, records.event_row(asked, event, result, asked.now))
+        await _settle_move(conn, asked, Decided("skipped", f"{error.code}: {error}"))
         _log.info("refused", tenant=asked.tenant, ticket=asked.ticket_id, code=error.code)
         return await self._standing(conn, found, result=result)
 
     @activity.defn(name=PARK_TICKET)
     async def park(self, parking: Parking) -> None:
         """Show what is parked, with what failed, where an operator looks."""
-        async with self._pool.connection() as conn:
-            await parkings.park(
-                conn,
-                tenant=parking.tenant,
-                ticket_id=parking.ticket_id,
-                trigger_id=parking.trigger_id,
-                error=parking.error,
-            )
+        about = {"tenant": parking.tenant, "ticket_id": parking.ticket_id}
+        trigger_id, error = parking.trigger_id, parking.error
+        async with transaction(self._pool) as conn:
+            await parkings.park(conn, **about, trigger_id=trigger_id, error=error)
+            if trigger_id.startswith(BULK_PREFIX):
+                failed = Decided("failed", error)
+                await bulk_changes.record(conn, **about, change_id=trigger_id, decided=failed)
+
+
+async def _settle_move(conn: Connection, asked: DecideInput, decided: Decided) -> None:
+    """Record what became of the move that a bulk change asked for, if one did."""
+    if asked.event is not None and asked.event.change_id:
+        await bulk_changes.record(
+            conn,
+            tenant=asked.tenant,
+            ticket_id=asked.ticket_id,
+            change_id=asked.event.change_id,
+            decided=decided,
+        )
 
 
 async def _unbegun(conn: Connection, asked: DecideInput) -> tuple[EffectRef, ...]:

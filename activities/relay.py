@@ -12,6 +12,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 import logs
+from activities.attendance import AgentsDue, OwnersLeft
+from activities.bulk_moves import BulkMoves
 from activities.couriers import Courier, Signals
 from activities.hand_outs import HandOuts
 from store import outbox
@@ -37,8 +39,12 @@ class Relay:
     def __init__(self, pool: Pool, url: str, client: Client) -> None:
         self._pool = pool
         self._url = url
+        signals = Signals(client)
         self._couriers: Mapping[str, Courier] = {
-            outbox.HAND_OUT: HandOuts(Signals(client)),
+            outbox.HAND_OUT: HandOuts(signals),
+            outbox.OWNER_LEFT: OwnersLeft(signals),
+            outbox.BULK_CHANGE: BulkMoves(signals),
+            outbox.AGENT_DUE: AgentsDue(),
         }
 
     async def run(self) -> None:
@@ -95,9 +101,14 @@ class Relay:
 
 
 def _grouped(rows: Sequence[OutboxRow]) -> list[list[OutboxRow]]:
-    """Put together what one look at the queue answers: a tenant's causes, from one place on."""
+    """Put together what one look at the queue answers: a tenant's causes, from one place on.
+
+    What holds agents comes last, so that no signal is waited for meanwhile.
+    """
     groups: dict[tuple[str, str], list[OutboxRow]] = {}
-    for row in sorted(rows, key=lambda row: row.id):
-        place = str(row.about.get("after")) if row.kind == outbox.HAND_OUT else str(row.id)
+    for row in sorted(rows, key=lambda row: (row.kind == outbox.AGENT_DUE, row.id)):
+        place = str(row.about.get("settles", row.id))
+        if row.kind == outbox.HAND_OUT:
+            place = str(row.about.get("after"))
         groups.setdefault((row.tenant, f"{row.kind} {place}"), []).append(row)
     return list(groups.values())

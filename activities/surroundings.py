@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from store import customers, lanes, outbox, outlook, roster
+from store import candidates, customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection, savepoint, undo
 from support.handing_out import asks_else, behind, frees, waits
@@ -47,7 +47,7 @@ class Evaluator(Protocol):
 class Surroundings:
     """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant.
 
-    `owner` has the ticket before the decision; empty: nobody.
+    `owner` has the ticket before the decision; empty: nobody. `owner_gone`: they are not at work.
     """
 
     conn: Connection
@@ -56,6 +56,7 @@ class Surroundings:
     at: datetime
     rules: Evaluator
     owner: str = ""
+    owner_gone: bool = False
     taken: dict[str, Decimal] = field(default_factory=dict)
 
     async def drive(self, asking: Generator[Need, Answer, T]) -> T:
@@ -75,7 +76,7 @@ class Surroundings:
             case FindCandidates() | FindOutlook():
                 return await self._suited(need)
             case FindPeople():
-                return await roster.people(self.conn, tenant=self.tenant, need=need)
+                return await candidates.people(self.conn, tenant=self.tenant, need=need)
             case ReadLanes():
                 return read_lanes(await lanes.signals(self.conn, tenant=self.tenant))
             case FindCustomer(customer_id):
@@ -91,8 +92,8 @@ class Surroundings:
 
     async def _suited(self, need: FindCandidates | FindOutlook) -> Answer:
         if isinstance(need, FindOutlook):
-            return await outlook.outlook(self.conn, tenant=self.tenant, need=need)
-        return await roster.candidates(self.conn, tenant=self.tenant, need=need)
+            return await candidates.outlook(self.conn, tenant=self.tenant, need=need)
+        return await candidates.find(self.conn, tenant=self.tenant, need=need)
 
     async def _claim(self, need: ClaimOwner) -> bool:
         agent_id, units = need.agent_id, need.units
@@ -166,7 +167,7 @@ class Surroundings:
                 ticket_id=self.ticket_id,
                 seq=seq,
             )
-        fresh = before is None or state.ownership.none is not None
+        fresh = before is None or self.owner_gone or state.ownership.none is not None
         if fresh and asks_else(was, state):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}
             await outbox.add(

@@ -13,7 +13,7 @@ from decimal import Decimal
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
 from logs import get
-from store import roster, views
+from store import presences, roster, views
 from store.pool import Pool, transaction
 from support.errors import FlowHubError, InputError
 from support.model import (
@@ -124,7 +124,7 @@ class Feed:
         agent_id, _ = self.chance.choice(_AGENTS[::2])  # one of each team, the other stays
         presence = self.chance.choice((Presence.ONLINE, Presence.ONLINE, Presence.AWAY))
         async with transaction(self.pool) as conn:
-            await roster.set_presence(
+            await presences.set_presence(
                 conn, tenant=DEMO_TENANT, agent_id=agent_id, presence=presence
             )
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from hub.drafts import MAX_NAME, checked_line
 from hub.instants import read_instant
-from store import profiles, roster, rotas, shifts
+from store import presences, profiles, roster, rotas, shifts
 from store.pool import Connection
 from store.profiles import Profile
 from support.errors import InputError
@@ -49,7 +49,7 @@ def new_agent(
 
 async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence: Presence) -> None:
     """Say whether an agent is there; InputError for an unknown one."""
-    if not await roster.set_presence(conn, tenant=tenant, agent_id=agent_id, presence=presence):
+    if not await presences.set_presence(conn, tenant=tenant, agent_id=agent_id, presence=presence):
         raise shifts.unknown_agent(tenant, agent_id)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from store import roster, shifts, teams
+from store import candidates, shifts, teams
 from store.pool import Connection
 from store.teams import Team
 from support.calendar import BusinessCalendar, instant_of_reading
@@ -29,7 +29,7 @@ async def team_views(conn: Connection, *, tenant: str, now: datetime) -> tuple[T
     found = []
     for team in await teams.standing(conn, tenant=tenant, at=now):
         need = FindPeople(Role.ON_CALL, team.team, now)
-        found.append(TeamView(team, await roster.people(conn, tenant=tenant, need=need)))
+        found.append(TeamView(team, await candidates.people(conn, tenant=tenant, need=need)))
     return tuple(found)
 
 

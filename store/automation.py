@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from store import outbox
+from store import attendance, outbox
 from store.pool import Connection
 
 
@@ -38,7 +38,7 @@ async def stopped(conn: Connection, *, tenant: str) -> bool:
 async def move(conn: Connection, *, tenant: str, stopped: bool, by: str, reason: str) -> None:
     """Stop automation, or let it run again; it counts from the next decision and effect on.
 
-    In one transaction with the wake-up of what has waited meanwhile.
+    In one transaction with the wake-up of what has waited, and of the tickets of who has left.
     """
     await conn.execute(
         "insert into automation (tenant, stopped, reason, changed_by) values (%s, %s, %s, %s)"
@@ -49,3 +49,4 @@ async def move(conn: Connection, *, tenant: str, stopped: bool, by: str, reason:
     if not stopped:
         about = {"automation": "runs"}
         await outbox.add(conn, tenant=tenant, kind=outbox.HAND_OUT, about=about)
+        await attendance.tell_again(conn, tenant=tenant)

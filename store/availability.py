@@ -6,6 +6,19 @@ the database: that would be called for each agent, where this is one join.
 
 from typing import LiteralString
 
+ONLINE_NOW: LiteralString = """
+ (a.presence = 'online' and a.left_at is null
+  and (a.presence_until is null or a.presence_until > now()))
+"""
+"""Whether agent `a`, who has not left, is online when the transaction begins. Presence is known of
+the present only: a decision about an earlier instant goes by it too. It implies the condition of
+agents_online."""
+
+PRESENCE_NOW: LiteralString = """
+ case when a.presence = 'online' and a.presence_until <= now() then 'offline' else a.presence end
+"""
+"""The presence of agent `a` then: whose heartbeat has run out is offline."""
+
 ON_SHIFT_AT: LiteralString = """
    and (not a.scheduled
         or exists (select from shift_spans as s

@@ -15,7 +15,8 @@ select count(*) as open_tickets,
        count(*) filter (where t.status = 'waiting_internal') as waiting_internal,
        count(*) filter (where t.priority in ('high', 'urgent')) as high_urgent,
        (select coalesce(sum(a.capacity_units), 0) from agents as a
-         where a.tenant = %(tenant)s and a.role = 'agent') as rostered_units
+         where a.tenant = %(tenant)s and a.role = 'agent'
+           and a.left_at is null) as rostered_units
   from tickets as t
   left join claims as c using (tenant, ticket_id)
  where t.tenant = %(tenant)s and t.active

@@ -8,13 +8,19 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from store.availability import ONLINE_NOW
 from store.packs import ActivePacks
 from store.pool import Connection
 
-_READ = """
+_READ = (
+    """
 select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_ref,
        t.policy_version, c.agent_id, c.units,
-       a.presence = 'online' as online, a.has_shifts, not a.scheduled or w.at_work as at_work,
+"""  # noqa: S608  constant pieces
+    + ONLINE_NOW
+    + """ as online, a.has_shifts,
+       a.left_at is null and (not a.scheduled or w.at_work) as at_work,
+       a.left_at is not null as owner_left,
        e.result as repeated, e.event::text as first_event,
        d.result as decided, d.trigger_id,
        coalesce(s.stopped, false) as automation_stopped,
@@ -36,6 +42,7 @@ select t.state::text as state, t.decision_seq, t.status, t.priority, t.opening_r
   left join automation as s on s.tenant = k.tenant
   left join active_packs as r on r.tenant = k.tenant
 """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Found:
     claim: Claim | None
     owner_available: bool
     owner_on_shift: bool
+    owner_left: bool
     repeated: Mapping[str, Any] | None
     first_event: str
     decided: Mapping[str, Any] | None
@@ -106,6 +114,7 @@ async def read(
         claim=Claim(owner, row["units"], row["locked_until"]) if owner else None,
         owner_available=at_work and online,
         owner_on_shift=at_work and (online or bool(row.get("has_shifts"))),
+        owner_left=bool(row.get("owner_left")),
         repeated=row.get("repeated"),
         first_event=row.get("first_event") or "",
         decided=row.get("decided"),

@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from store.availability import ON_SHIFT_NOW
+from store.availability import ON_SHIFT_NOW, ONLINE_NOW
 from store.pool import Connection
 
 LISTEN: LiteralString = "listen outbox"
@@ -58,27 +58,43 @@ async def add(
     )
 
 
-_ROOM = """
-insert into outbox (tenant, kind, about, due_at)
-select a.tenant, 'hand_out', jsonb_build_object('agent', a.agent_id, 'team', a.team),
-       greatest(now(), coalesce(s.starts_at, now()))
-  from agents as a
-  left join lateral (select min(starts_at) as starts_at from shift_spans
-                      where tenant = a.tenant and agent_id = a.agent_id and ends_at > now()) as s
-       on a.scheduled
- where a.tenant = %(tenant)s and a.agent_id = %(agent_id)s
-   and a.presence = 'online' and a.role = 'agent' and a.load_units < a.capacity_units
-   and (not a.scheduled or s.starts_at is not null)
+# The look for a pending one first, as an insert would wait for the relay that has taken it.
+_SET_ALARM = """
+insert into outbox (tenant, kind, about, alarm, due_at)
+select %(tenant)s, %(kind)s, %(about)s, %(alarm)s, %(due_at)s
+ where not exists (select from outbox
+                    where tenant = %(tenant)s and alarm = %(alarm)s and delivered_at is null
+                      and due_at <= %(due_at)s)
+on conflict (tenant, alarm) where alarm is not null and delivered_at is null do update
+   set due_at = excluded.due_at where outbox.due_at > excluded.due_at
 returning pg_notify('outbox', '')
 """
 
 
-async def agent_has_room(conn: Connection, *, tenant: str, agent_id: str) -> None:
-    """Hand out what waits if the agent can take work, in the transaction that made it so.
+async def set_alarm(
+    conn: Connection,
+    *,
+    tenant: str,
+    alarm: str,
+    kind: str,
+    about: Mapping[str, Any],
+    due_at: datetime,
+) -> None:
+    """Have one wake-up pending under the name `alarm`, due at `due_at` or earlier.
 
-    For who is there before the shift begins, when it does.
+    A pending one keeps what it is `about`. Who delivers it looks again, and sets it anew.
+    Served by the partial index outbox_alarm.
     """
-    await conn.execute(_ROOM, {"tenant": tenant, "agent_id": agent_id})
+    await conn.execute(
+        _SET_ALARM,
+        {
+            "tenant": tenant,
+            "alarm": alarm,
+            "kind": kind,
+            "about": Jsonb(dict(about)),
+            "due_at": due_at,
+        },
+    )
 
 
 _FREED = (
@@ -89,8 +105,9 @@ select tenant, 'hand_out',
                           'seq', %(seq)s::bigint)
   from agents as a
  where tenant = %(tenant)s and agent_id = %(agent_id)s
-   and presence = 'online' and role = 'agent' and load_units < capacity_units
+   and role = 'agent' and load_units < capacity_units and
 """
+    + ONLINE_NOW
     + ON_SHIFT_NOW
     + """
    and exists (select from tickets as t
@@ -171,6 +188,11 @@ async def delivered(conn: Connection, ids: Sequence[int]) -> None:
         "update outbox set delivered_at = clock_timestamp(), last_error = '' where id = any(%s)",
         (list(ids),),
     )
+
+
+async def drop(conn: Connection, ids: Sequence[int]) -> None:
+    """Drop rows that nobody will ask for, in the transaction that delivers them."""
+    await conn.execute("delete from outbox where id = any(%s)", (list(ids),))
 
 
 _FAILED = """

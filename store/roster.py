@@ -3,102 +3,39 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import LiteralString
 
-from store import outbox, rotas
-from store.availability import ON_SHIFT_AT
+from store import attendance
+from store.availability import ONLINE_NOW, PRESENCE_NOW
 from store.pool import Connection
-from support.model import Presence
-from support.needs import FindCandidates, FindPeople
-from support.routing import Candidate, Role, WorkKind
+from support.errors import InputError
+from support.model import LeftCause
+from support.routing import WorkKind
 
-_ONLINE: LiteralString = """
-select a.agent_id, a.load_units, a.capacity_units, a.idle_since,
-       coalesce((a.kind_load ->> %(kind)s)::numeric, 0) as kind_load,
-       (a.kind_capacity ->> %(kind)s)::numeric as kind_capacity,
-       limited(a, %(at)s) as limited,
-       coalesce(split_part(c.locale, '-', 1) = any(a.languages), false) as speaks,
-       coalesce(a.agent_id = coalesce(nullif(%(last_owner)s, ''), h.agent_id), false) as had,
-       a.skills, a.skill_levels as levels
-  from agents as a
-  left join claims as h on h.tenant = a.tenant and h.ticket_id = %(follow_up_of)s
-  left join customers as c on c.tenant = a.tenant and c.customer_id = %(customer_id)s
- where a.tenant = %(tenant)s and a.presence = 'online'
-   and (not %(insists)s or a.skills @> %(skills)s::text[])
-"""
-
-_CANDIDATES = (
-    _ONLINE  # noqa: S608  constant pieces
-    + """
-   and a.role = %(role)s and (%(team)s::text = '' or a.team = %(team)s)
-"""
-    + ON_SHIFT_AT
-    + """
- order by (a.load_units < a.capacity_units) desc,
-          %(strategy)s = 'sticky'
-              and a.agent_id = coalesce(nullif(%(last_owner)s, ''), h.agent_id) desc nulls last,
-          case when %(strategy)s = 'skill_match' or not %(insists)s
-               then (select sum(coalesce((a.skill_levels ->> skill)::integer, 1))
-                       from unnest(%(skills)s::text[]) as skill where skill = any(a.skills))
-               end desc nulls last,
-          case when %(strategy)s = 'round_robin' then a.idle_since end,
-          a.load_units, a.idle_since, a.agent_id
- limit 50
-"""
-)
-
-# Few, and on duty outside their shifts, which is what a rota is for.
-_ON_DUTY = _ONLINE + " and a.agent_id = any(%(on_duty)s::text[]) order by a.agent_id"
-
-
-async def candidates(
-    conn: Connection, *, tenant: str, need: FindCandidates
-) -> tuple[Candidate, ...]:
-    """Return at most 50 agents of the role and team who are at work, best first by strategy.
-
-    For the role on_call, where there is a rota: those of them who are on duty, whatever their role.
-    Served by the partial index agents_online, and shift_spans and customers by their keys.
+_CLAIM = (
     """
-    duty = None
-    if need.role is Role.ON_CALL:
-        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
-    cursor = await conn.execute(
-        _CANDIDATES if duty is None else _ON_DUTY,
-        {
-            "on_duty": list(duty or ()),
-            "tenant": tenant,
-            "role": str(need.role),
-            "team": need.team,
-            "skills": list(need.skills),
-            "at": need.at,
-            "kind": str(need.kind),
-            "customer_id": need.customer_id,
-            "strategy": str(need.strategy),
-            "insists": need.insists,
-            "last_owner": need.last_owner,
-            "follow_up_of": need.follow_up_of,
-        },
-    )
-    rows = await cursor.fetchall()
-    return tuple(Candidate(**{**row, "skills": tuple(row["skills"])}) for row in rows)
-
-
-_CLAIM = """
-update agents
+update agents as a
    set load_units = load_units + %(units)s, idle_since = %(at)s,
        kind_load = jsonb_set(kind_load, array[%(kind)s],
                              to_jsonb(coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s)),
        recent_claims = case when limit_new is null then '{}'
            else (recent_claims || %(at)s::timestamptz)
                 [greatest(1, cardinality(recent_claims) + 2 - limit_new):] end
- where tenant = %(tenant)s and agent_id = %(agent_id)s
+ where tenant = %(tenant)s and agent_id = %(agent_id)s and left_at is null
    and (%(forced)s
-        or (presence = 'online' and load_units + %(units)s <= capacity_units
+        or (
+"""
+    + ONLINE_NOW
+    + """
+            and load_units + %(units)s <= capacity_units
             and coalesce((kind_load ->> %(kind)s)::numeric, 0) + %(units)s
                 <= coalesce((kind_capacity ->> %(kind)s)::numeric, 'infinity')
-            and not limited(agents, %(at)s)))
-returning agent_id
+            and not limited(a, %(at)s)))
+returning now() as now, left_cause,
+          case when limited(a, now())
+               then recent_claims[cardinality(recent_claims) - limit_new + 1] + limit_window
+               end as frees_at
 """
+)
 
 
 _LOCK = """
@@ -123,6 +60,8 @@ async def claim(
     assignments, however many workers race. `at`: idle no more.
     `owner` is who gives the ticket up later in the transaction: both are locked here in the order
     of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
+    An agent who has gone meanwhile has their tickets told once more, in the same transaction.
+    InputError where it is forced for somebody who has left.
     """
     if owner and owner != agent_id:
         await conn.execute(_LOCK, (tenant, [agent_id, owner]))
@@ -137,7 +76,30 @@ async def claim(
             "kind": str(kind),
         },
     )
-    return await cursor.fetchone() is not None
+    row = await cursor.fetchone()
+    if row is None:
+        if forced:
+            await _refuse_left(conn, tenant, agent_id)
+        return False
+    if row["frees_at"] is not None:
+        await attendance.wake(
+            conn, tenant=tenant, agent_id=agent_id, since=row["now"], due_at=row["frees_at"]
+        )
+    if row["left_cause"] and not forced:
+        cause = LeftCause(row["left_cause"])
+        await attendance.tell(conn, tenant=tenant, agent_id=agent_id, cause=cause)
+    return True
+
+
+async def _refuse_left(conn: Connection, tenant: str, agent_id: str) -> None:
+    cursor = await conn.execute(
+        "select from agents where tenant = %s and agent_id = %s and left_at is not null",
+        (tenant, agent_id),
+    )
+    if await cursor.fetchone() is not None:
+        raise InputError(
+            f"{agent_id} has left: `flowhub roster add {agent_id}` takes them back", field="agent"
+        )
 
 
 _ADJUST = """
@@ -210,40 +172,12 @@ async def drop_claim(conn: Connection, *, tenant: str, ticket_id: str) -> None:
     )
 
 
-_PEOPLE = (
-    """
-select a.agent_id, a.team, a.presence = 'online'
-"""
-    + ON_SHIFT_AT
-    + """
-       as at_work
-  from agents as a
- where a.tenant = %(tenant)s and a.role = %(role)s
- order by a.agent_id
-"""
-)
-
-
-async def people(conn: Connection, *, tenant: str, need: FindPeople) -> tuple[str, ...]:
-    """Return the ids of those with the role: of the team if it has any, else of the tenant.
-
-    On call are those on duty by rota, and who has the role only where there is no rota. Of leads
-    and managers those at work, or all of them where none is: a step must reach somebody.
-    """
-    if need.role is Role.ON_CALL:
-        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
-        if duty is not None:
-            return duty
-    cursor = await conn.execute(_PEOPLE, {"tenant": tenant, "role": str(need.role), "at": need.at})
-    rows = await cursor.fetchall()
-    asked = [row for row in rows if need.team and row["team"] == need.team] or rows
-    at_work = [row for row in asked if row["at_work"] and need.role is not Role.ON_CALL]
-    return tuple(row["agent_id"] for row in at_work or asked)
-
-
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent as the roster shows them. `name` and `email` never leave the store and the hub."""
+    """An agent as the roster shows them. `name` and `email` never leave the store and the hub.
+
+    `presence_until`: a heartbeat ends then, or has ended.
+    """
 
     agent_id: str
     name: str = ""
@@ -254,6 +188,8 @@ class Agent:
     presence: str = "offline"
     capacity_units: Decimal = Decimal(12)
     load_units: Decimal = Decimal(0)
+    presence_until: datetime | None = None
+    left_at: datetime | None = None
 
 
 _ADD = """
@@ -262,14 +198,14 @@ values (%(tenant)s, %(agent_id)s, %(name)s, %(email)s, %(team)s, %(role)s, %(ski
         %(presence)s, %(capacity_units)s)
 on conflict (tenant, agent_id) do update
    set name = excluded.name, email = excluded.email, team = excluded.team, role = excluded.role,
-       skills = excluded.skills, capacity_units = excluded.capacity_units
+       skills = excluded.skills, capacity_units = excluded.capacity_units, left_at = null
 """
 
 
 async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
-    """Add an agent, or change all but the presence and load of one who is there.
+    """Add an agent, or change all but the presence and load of one who is there or had left.
 
-    In one transaction with the wake-up of what the agent can take now.
+    In one transaction with what comes of it (`attendance.look`).
     """
     await conn.execute(
         _ADD,
@@ -285,30 +221,23 @@ async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
             "capacity_units": agent.capacity_units,
         },
     )
-    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent.agent_id)
+    await attendance.look(conn, tenant=tenant, agent_id=agent.agent_id)
 
 
-async def set_presence(conn: Connection, *, tenant: str, agent_id: str, presence: Presence) -> bool:
-    """Set who is there; return False for an unknown agent.
-
-    In one transaction with the wake-up of what the agent can take now.
+_LISTED = (
     """
-    cursor = await conn.execute(
-        "update agents set presence = %s, presence_since = now()"
-        " where tenant = %s and agent_id = %s returning agent_id",
-        (str(presence), tenant, agent_id),
-    )
-    known = await cursor.fetchone() is not None
-    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent_id)
-    return known
+select agent_id, name, email, team, role, skills, capacity_units, load_units, presence_until,
+       left_at,
+"""
+    + PRESENCE_NOW
+    + """ as presence
+  from agents as a where tenant = %s order by team, agent_id
+"""
+)
 
 
 async def listed(conn: Connection, *, tenant: str) -> tuple[Agent, ...]:
     """Return the tenant's agents by team and id."""
-    cursor = await conn.execute(
-        "select agent_id, name, email, team, role, skills, presence, capacity_units,"
-        " load_units from agents where tenant = %s order by team, agent_id",
-        (tenant,),
-    )
+    cursor = await conn.execute(_LISTED, (tenant,))
     rows = await cursor.fetchall()
     return tuple(Agent(**{**row, "skills": tuple(row["skills"])}) for row in rows)

@@ -184,7 +184,7 @@ async def leaves(
 ) -> Leaves:
     """Return the leave within [since, until] of whoever can be on duty by these rotas.
 
-    Served by the primary key of leaves.
+    Who has left for good is on leave without end. Served by the primary keys of leaves and agents.
     """
     asked = {name for kept in rotas for name in kept.rota.members}
     asked |= {swap.agent_id for kept in rotas for swap in kept.rota.swaps}
@@ -192,7 +192,10 @@ async def leaves(
         "select agent_id, starts_at, ends_at from leaves"
         " where tenant = %(tenant)s and agent_id = any(%(agents)s)"
         " and (ends_at is null or ends_at > %(since)s)"
-        " and (%(until)s::timestamptz is null or starts_at <= %(until)s)",
+        " and (%(until)s::timestamptz is null or starts_at <= %(until)s)"
+        " union all select agent_id, left_at, null from agents"
+        " where tenant = %(tenant)s and agent_id = any(%(agents)s)"
+        " and left_at is not null",
         {"tenant": tenant, "agents": sorted(asked), "since": since, "until": until},
     )
     found: dict[str, list[Leave]] = {}

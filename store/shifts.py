@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from store import outbox
+from store import attendance
 from store.pool import Connection
 from support.errors import InputError
 from support.roster import Schedule, Span, read_home
@@ -242,7 +242,7 @@ update agents
 async def rewrite(conn: Connection, *, tenant: str, agent_id: str, now: datetime) -> None:
     """Write the spans of an agent anew, after a change of shifts, leave, zone or country.
 
-    The agent is held by the transaction, in which what waits is handed out to who can take it now.
+    The agent is held by the transaction, which acts upon what comes of it (`attendance.look`).
     """
     told = await kept(conn, tenant=tenant, agent_id=agent_id)
     scheduled = bool(told.shifts or told.leaves)
@@ -256,7 +256,7 @@ async def rewrite(conn: Connection, *, tenant: str, agent_id: str, now: datetime
     await conn.execute(_WRITE, {**whose, "starts": starts, "ends": ends})
     flags = {"has_shifts": bool(told.shifts), "scheduled": scheduled, "until": until}
     await conn.execute(_MARK, {**whose, **flags})
-    await outbox.agent_has_room(conn, tenant=tenant, agent_id=agent_id)
+    await attendance.look(conn, tenant=tenant, agent_id=agent_id)
 
 
 async def extend(conn: Connection, *, now: datetime, every: str = "", most: int = 100) -> int:
@@ -293,6 +293,7 @@ select a.agent_id,
   left join shift_spans as s on a.scheduled and s.tenant = a.tenant and s.agent_id = a.agent_id
        and s.starts_at < %(end)s and s.ends_at > %(start)s
  where a.tenant = %(tenant)s and a.role = 'agent' and (%(team)s::text = '' or a.team = %(team)s)
+   and a.left_at is null
    and (not a.scheduled or s.starts_at is not null)
  order by a.agent_id, starts_at
 """

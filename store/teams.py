@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from psycopg.rows import class_row
 
-from store.availability import ON_SHIFT_AT
+from store.availability import ON_SHIFT_AT, ONLINE_NOW
 from store.pool import Connection
 
 
@@ -29,9 +29,12 @@ class Team:
 _STANDING = (
     """
 with staff as (
-    select a.team, count(*) as agents, count(*) filter (where a.presence = 'online') as online,
-           count(*) filter (where true
+    select a.team, count(*) as agents, count(*) filter (where
 """  # noqa: S608  constant pieces
+    + ONLINE_NOW
+    + """
+           ) as online, count(*) filter (where true
+"""
     + ON_SHIFT_AT
     + """
            ) as on_shift, sum(a.load_units) as load_units, sum(a.capacity_units) as capacity_units

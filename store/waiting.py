@@ -6,7 +6,7 @@ from typing import LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
-from store.availability import ON_SHIFT_NOW
+from store.availability import ON_SHIFT_NOW, ONLINE_NOW
 from store.pool import Connection
 from support.handing_out import Room, WaitingTicket
 
@@ -31,9 +31,10 @@ select a.agent_id, a.team, a.skills, a.capacity_units - a.load_units as units, a
        (a.kind_capacity ->> 'ticket')::numeric
            - coalesce((a.kind_load ->> 'ticket')::numeric, 0) as ticket_units
   from agents as a
- where a.tenant = %(tenant)s and a.presence = 'online' and a.role = 'agent'
-   and a.load_units < a.capacity_units and not limited(a, now())
+ where a.tenant = %(tenant)s and a.role = 'agent'
+   and a.load_units < a.capacity_units and not limited(a, now()) and
 """
+    + ONLINE_NOW
     + ON_SHIFT_NOW
 )
 

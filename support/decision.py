@@ -16,7 +16,7 @@ from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.halting import let_go_on, tell
-from support.handovers import missed
+from support.handovers import left_behind, missed
 from support.lifecycle import advance, check_time, counts_at, nominal, opened
 from support.marks import Mark
 from support.model import EventKind, TicketEvent
@@ -68,6 +68,7 @@ class Request:
     """All that a decision starts from. `now` is calendar time when the trigger was taken up.
 
     `book` has the policies that the ticket started with, `current` those that it can be moved to.
+    `owner_left`: its owner has left for good.
     """
 
     tenant: str
@@ -82,6 +83,7 @@ class Request:
     outside: Outside = _NO_WAY_OUT
     owner_available: bool = False
     owner_on_shift: bool = False
+    owner_left: bool = False
     automation_stopped: bool = False
     current: PolicyBook | None = None
 
@@ -259,9 +261,10 @@ def _begin(request: Request) -> Generator[Need, Answer, tuple[Due | None, Work]]
     state = advance(request.state, trigger, at, follow_up)
     state, corrections = correct(request.state, state, request.book, trigger, at)
     if trigger.kind in (EventKind.ASSIGN, EventKind.REASSIGN) and trigger.assignee:
-        yield from claim_asked(trigger, state, request.state.owner)
+        state = yield from claim_asked(trigger, state, request.state.owner)
     if trigger.kind is EventKind.OWNER_LEFT and not request.owner_available:
         state = replace(state, locked_until=None)
+    state = left_behind(request.state, state, owner_left=request.owner_left)
     work = _work(request, state, state.last_at)
     work.corrections = corrections
     if trigger.kind is EventKind.USE_POLICIES:

@@ -86,6 +86,18 @@ class NoRoomError(InputError):
     code = "NoRoom"
 
 
+class UnknownChangeError(InputError):
+    """No bulk change with this id in this tenant."""
+
+    code = "UnknownChange"
+
+
+class ChangeRunningError(InputError):
+    """Another bulk change has to end first; `details` has its `change_id` and `actor`."""
+
+    code = "ChangeRunning"
+
+
 class CalendarError(FlowHubError):
     """A business calendar is malformed, or has no open time."""
 

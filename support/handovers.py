@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from support.errors import InputError, OwnerChangedError, OwnerLockedError
 from support.marking import with_move
 from support.marks import Given
-from support.model import ActorKind, TicketEvent, TicketStatus
+from support.model import ActorKind, LeftCause, TicketEvent, TicketStatus
 from support.ownership import DECLINED_FOR, MISSED_FOR
 from support.ticket import TicketState
 
@@ -46,6 +46,14 @@ def missed(state: TicketState, at: datetime) -> TicketState:
 
 def _given_back(state: TicketState, at: datetime, spared: timedelta) -> TicketState:
     ownership = state.ownership.given_back(state.owner, at, spared=spared)
+    return replace(state, owner="", locked_until=None, ownership=ownership)
+
+
+def left_behind(before: TicketState, state: TicketState, *, owner_left: bool) -> TicketState:
+    """Return the ticket: without an owner where it came back to who has left for good."""
+    if not owner_left or before.active or not state.active:
+        return state
+    ownership = state.ownership.passed(state.owner, "", state.last_at, sticks=False)
     return replace(state, owner="", locked_until=None, ownership=ownership)
 
 
@@ -91,8 +99,13 @@ def owner_left(
 def reassign(
     state: TicketState, event: TicketEvent, at: datetime, default: datetime
 ) -> TicketState:
-    """Move it as a bulk change asks; OwnerChangedError or OwnerLockedError where it must not be."""
+    """Move it as a bulk change asks; OwnerChangedError or OwnerLockedError where it must not be.
+
+    A lock holds a ticket to nobody who has left for good.
+    """
     _about_owner(state, event)
+    if event.left_cause is LeftCause.OFFBOARDED:
+        state = replace(state, locked_until=None)
     if state.locked(at):
         raise _locked(state)
     return assign(state, event, at, default)

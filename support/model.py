@@ -22,6 +22,8 @@ DEMO_TENANT = "demo"
 AUTO_PREFIX = "auto."
 """Begins the ids of what automation does and writes."""
 FAILED_PREFIX = "failed."
+BULK_PREFIX = "bulk."
+"""Begins the ids of bulk changes, which are those of the events that they send."""
 
 
 class Channel(StrEnum):
@@ -111,6 +113,7 @@ class LeftCause(StrEnum):
     SHIFT_ENDED = "shift_ended"
     ON_LEAVE = "on_leave"
     OFFLINE = "offline"
+    OFFBOARDED = "offboarded"
 
 
 class WaitingOn(StrEnum):
@@ -155,7 +158,8 @@ class TicketEvent:
     `automatic` (a reply that no person wrote, so no response), `voids` (reply_failed: the event id
     of the reply that did not arrive), `disposition` (resolve, close: what it was, such as spam; a
     policy may void its clocks on it), `tags_added`, `tags_removed` (tag), `left_cause`
-    (owner_left), `change_id` (reassign: the bulk change that asks for it). Events owner_left and
+    (owner_left; reassign: only `offboarded`, whom no lock holds a ticket to), `change_id`
+    (reassign: the bulk change that asks for it). Events owner_left and
     reassign are about `expected_owner`: of a ticket that has another owner they are refused, a
     reassign also where that owner has not had it since `expected_since`. A reassign goes beyond the
     capacity of its `assignee` only if `forced`. Free text (body, reason) is stored first and named

@@ -21,17 +21,20 @@ _STAND_INS: Mapping[Role, tuple[Role, ...]] = {
 
 def claim_asked(
     event: TicketEvent, after: TicketState, before: str
-) -> Generator[Need, Answer, None]:
+) -> Generator[Need, Answer, TicketState]:
     """Claim for who an assign or reassign event gives the ticket to, instead of `before`.
 
     A person's assignment wins over capacity: only an unknown agent is refused, with InputError.
-    A move of a bulk change is not, unless it is forced: NoRoomError.
+    A move of a bulk change is not, unless it is forced: NoRoomError. Where that would leave it to
+    somebody who has left for good, the ticket is released. Returns the ticket as it is then.
     """
     agent_id, forced = after.owner, event.kind is EventKind.ASSIGN or event.forced
     if agent_id == before or (
         yield from claim(agent_id, after.units, forced=forced, kind=after.kind)
     ):
-        return
+        return after
+    if event.left_cause is not None:
+        return replace(after, owner="")
     if forced:
         raise InputError(
             f"there is no agent {agent_id} in {after.tenant}: see `flowhub roster list`"

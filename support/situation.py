@@ -16,7 +16,7 @@ from support.calendar import DAYS, BusinessCalendar
 from support.clock import Clocks
 from support.deadlines import Due, DueKind
 from support.escalation import acknowledged
-from support.model import ActorKind, Channel, Priority, TicketEvent, TicketStatus
+from support.model import ActorKind, Channel, LeftCause, Priority, TicketEvent, TicketStatus
 from support.needs import Fact
 from support.ownership import NoOwnerWhy
 from support.policy import Metric, Terms
@@ -113,6 +113,12 @@ _SPECS = (
             tuple(TRIGGERS),
             lambda s: str(s.event.kind) if s.event else DEADLINE,
         )
+    ),
+    _choice(
+        "left_cause",
+        "why its owner is not at work any more, when the ticket is told of it; empty otherwise",
+        ("", *(str(cause) for cause in LeftCause)),
+        lambda s: str((s.event and s.event.left_cause) or ""),
     ),
     _choice(
         "due_kind",

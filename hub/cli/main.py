@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 import typer
 
-from hub.cli import automation, calendar, feeds, lanes, parked, roster, rules, runtime, sla, tickets
+from hub.cli import (
+    assignment,
+    automation,
+    calendar,
+    feeds,
+    lanes,
+    parked,
+    roster,
+    rules,
+    runtime,
+    sla,
+    tickets,
+)
 from hub.cli.output import show_error
 from support.errors import FlowHubError, UsageError
 
@@ -21,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(tickets.app, name="ticket", help="Create, read and move tickets.")
 app.add_typer(roster.app, name="roster", help="Agents: who can be asked.")
+app.add_typer(assignment.app, name="assignment", help="Balance the work; audit and undo that.")
 app.add_typer(automation.app, name="automation", help="The stop switch of automation.")
 app.add_typer(calendar.app, name="calendar", help="Business time: add, between, when it is open.")
 app.add_typer(sla.app, name="sla", help="Why a deadline is when it is.")

@@ -1,16 +1,19 @@
 """`flowhub roster ...`."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 
 from hub import roster_changes
-from hub.cli import roster_profile, roster_rota, roster_teams, roster_time
+from hub.cli import assignment, roster_profile, roster_rota, roster_teams, roster_time
 from hub.cli.output import TENANT, AsJson, Tenant, print_json, print_table, say
 from hub.cli.session import run, store
-from store import roster
+from store import presences, roster, shifts
 from store.pool import transaction
+from support.attendance import HEARTBEAT, checked_heartbeat
+from support.duration import parse_duration, show_duration
 from support.model import Presence, checked_id
 from support.routing import Role
 
@@ -29,6 +32,9 @@ app.command("refresh", epilog="Example: `flowhub roster refresh`")(roster_time.r
 app.command("set", epilog="Example: `flowhub roster set kim --tz Europe/Stockholm --country SE`")(
     roster_profile.set_
 )
+app.command(
+    "offboard", epilog="Example: `flowhub roster offboard kim --reason 'moves on' --dry-run`"
+)(assignment.offboard)
 app.command("show", epilog="Example: `flowhub roster show kim`")(roster_profile.show)
 AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")]
 
@@ -49,10 +55,14 @@ def list_(tenant: Tenant = TENANT, as_json: AsJson = False) -> None:
         f"Roster of {tenant}",
         ("agent", "team", "role", "skills", "presence", "units"),
         (
-            (a.agent_id, a.team, a.role, a.skills, a.presence, f"{a.load_units}/{a.capacity_units}")
+            (a.agent_id, a.team, a.role, a.skills, _there(a), f"{a.load_units}/{a.capacity_units}")
             for a in agents
         ),
     )
+
+
+def _there(agent: roster.Agent) -> str:
+    return agent.presence if agent.left_at is None else "has left"
 
 
 @app.command(epilog="Example: `flowhub roster add kim --team audio --skill hifi --online`")
@@ -98,7 +108,7 @@ def presence(
     tenant: Tenant = TENANT,
     as_json: AsJson = False,
 ) -> None:
-    """Say who is there."""
+    """Say who is there, until said otherwise."""
 
     async def work() -> None:
         about = {"tenant": tenant, "agent_id": agent_id}
@@ -110,3 +120,28 @@ def presence(
         print_json({"agent_id": agent_id, "presence": is_})
     else:
         say(f"{agent_id} is {is_}")
+
+
+@app.command(epilog="Example: `flowhub roster heartbeat kim --for 90s`")
+def heartbeat(
+    agent_id: AgentId,
+    lasts: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="From 10s to 1h.")
+    ] = show_duration(HEARTBEAT),
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Let an agent be online for a while; without another heartbeat they are offline after it."""
+    span = checked_heartbeat(parse_duration(lasts))
+
+    async def work() -> datetime | None:
+        async with store() as pool, transaction(pool) as conn:
+            return await presences.heartbeat(conn, tenant=tenant, agent_id=agent_id, lasts=span)
+
+    until = run(work)
+    if until is None:
+        raise shifts.unknown_agent(tenant, agent_id)
+    if as_json:
+        print_json({"agent_id": agent_id, "presence": Presence.ONLINE, "presence_until": until})
+    else:
+        say(f"{agent_id} is online until {until:%Y-%m-%d %H:%M:%S} UTC")

@@ -13,7 +13,9 @@ from hub.roster_changes import MOST_UNITS, ProfileChange, change_profile
 from hub.roster_view import AgentView, agent_view
 from store.pool import transaction
 from store.profiles import Profile
+from store.roster import Agent
 from support.errors import InputError
+from support.model import Presence
 from support.roster import Span
 from support.routing import WorkKind
 
@@ -121,13 +123,19 @@ def _rows(found: AgentView) -> list[tuple[str, Any]]:
         ("skills", skills or "-"),
         ("languages", ", ".join(told.languages) or "-"),
         ("works in", " ".join(filter(None, (told.tz or "-", told.country)))),
-        ("presence", who.presence),
+        ("presence", _presence_words(who)),
         ("on shift", _shift_words(found.next_shift, told.tz, on_shift=found.on_shift)),
         ("shifts", "; ".join(found.shifts) or "none: always on shift"),
         ("load", f"{who.load_units} of {who.capacity_units} units"),
         ("capacity by kind", of_kinds or "-"),
         ("limit", limit),
     ]
+
+
+def _presence_words(who: Agent) -> str:
+    if who.presence != Presence.ONLINE or who.presence_until is None:
+        return who.presence
+    return f"{who.presence} until {who.presence_until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _shift_words(span: Span | None, tz: str, *, on_shift: bool) -> str:

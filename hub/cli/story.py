@@ -85,6 +85,10 @@ def _about(entry: EventEntry) -> str:
             return f"priority {said.get('priority')}"
         case "assign":
             return f"to {said.get('assignee') or 'nobody'}{', locked' if said.get('lock') else ''}"
+        case "reassign":
+            owners = (said.get("expected_owner"), said.get("assignee"))
+            before, after = (owner or "nobody" for owner in owners)
+            return f"from {before} to {after}, by {said.get('change_id')}"
         case "tag":
             added = [f"+{tag}" for tag in said.get("tags_added") or ()]
             return " ".join([*added, *(f"-{tag}" for tag in said.get("tags_removed") or ())])

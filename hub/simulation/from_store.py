@@ -59,12 +59,15 @@ async def from_store(
 
 
 async def _entries(conn: Connection, period: Period) -> AsyncIterator[Entry]:
-    """Yield what happened but for offers: a simulation hands out by itself."""
+    """Yield what happened but for what its own agents make so, who are there all the time.
+
+    It hands out by itself, and nobody leaves.
+    """
     async for happened in history.events(
         conn, tenant=period.tenant, since=period.since, until=period.until
     ):
         event = event_from_json(happened.event)
-        if event.kind is not EventKind.OFFER:
+        if event.kind not in (EventKind.OFFER, EventKind.OWNER_LEFT):
             yield Entry(happened.taken_at, happened.ticket_id, event)
 
 

@@ -8,9 +8,11 @@ from fastapi.staticfiles import StaticFiles
 
 from hub.gateway import TicketGateway
 from hub.web import api, failures, roster_api
+from hub.web.assignment_api import assignment_routes
 from hub.web.desk import Desk
 from hub.web.guard import Guard
 from hub.web.pages import FOLDER, Pages, page_routes
+from hub.web.presence_api import presence_routes
 from store.pool import Pool
 from support.calendar import BusinessCalendar
 
@@ -44,7 +46,9 @@ def create_app(
         api.reading_routes(desk),
         api.rules_routes(desk),
         *roster_api.roster_routes(desk),
+        presence_routes(desk),
         api.acting_routes(desk),
+        assignment_routes(desk),
         page_routes(desk, pages),
     ):
         app.include_router(router)

@@ -22,6 +22,8 @@ Page = Callable[[int, str, str], Response]
 _log = structlog.get_logger()
 _STATUS: tuple[tuple[type[errors.FlowHubError], int], ...] = (
     (errors.UnknownTicketError, 404),
+    (errors.UnknownChangeError, 404),
+    (errors.ChangeRunningError, 409),
     (errors.TransitionRefusedError, 409),
     (errors.TicketExistsError, 409),
     (errors.OwnerChangedError, 409),

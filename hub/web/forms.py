@@ -43,7 +43,8 @@ def _optional_id(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """Return `value` if it is one line, else ValueError."""
     if CONTROL.search(value):
         raise ValueError("must be one line without control characters")
     return value
@@ -55,7 +56,8 @@ def _storable(value: str) -> str:
     return value
 
 
-def _not_blank(value: str) -> str:
+def not_blank(value: str) -> str:
+    """Return `value` if it says something, else ValueError."""
     if not value.strip():
         raise ValueError("must not be blank")
     return value
@@ -84,7 +86,7 @@ def one_of(kind: object, also: tuple[EventKind, ...] = ()) -> object:
 OptionalId = Annotated[str, AfterValidator(_optional_id)]
 Id = Annotated[str, Field(min_length=1), AfterValidator(_optional_id)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=32)]
-Line = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_one_line)]
+Line = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(one_line)]
 Tags = Annotated[tuple[Id, ...], Field(max_length=MOST_TAGS)]
 Body = Annotated[str, Field(max_length=MAX_BODY), AfterValidator(_storable)]
 
@@ -114,8 +116,8 @@ class NewTicketForm(Form):
     subject: Annotated[
         str,
         Field(max_length=MAX_SUBJECT),
-        AfterValidator(_one_line),
-        AfterValidator(_not_blank),
+        AfterValidator(one_line),
+        AfterValidator(not_blank),
     ]
     body: Body = ""
     ticket_id: OptionalId = ""
@@ -124,8 +126,8 @@ class NewTicketForm(Form):
     team: OptionalId = ""
     skills: Ids = ()
     customer_id: OptionalId = ""
-    customer_name: Annotated[str, Field(max_length=200), AfterValidator(_one_line)] = ""
-    customer_email: Annotated[str, Field(max_length=320), AfterValidator(_one_line)] = ""
+    customer_name: Annotated[str, Field(max_length=200), AfterValidator(one_line)] = ""
+    customer_email: Annotated[str, Field(max_length=320), AfterValidator(one_line)] = ""
     locale: Annotated[str, Field(pattern=f"^{LOCALE}$")] = "en"
     tier: OptionalId = ""
     tags: Tags = ()

@@ -1,6 +1,6 @@
 """The hub on a real database, with a gateway that answers as the test says."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from hub.web.app import create_app
 from store.pool import Pool, open_pool
 from support.calendar import BusinessCalendar
 from support.model import Actor
+from tests.fix_desk import RunningDesk
 
 OFFICE = BusinessCalendar.from_dict(
     {
@@ -110,3 +111,14 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8400") as client:
         yield client
+
+
+@pytest.fixture
+def hub_of(clock: Clock) -> Callable[[RunningDesk], httpx.AsyncClient]:
+    """Makes a client of the hub on a desk's ledger, without its way in."""
+
+    def made(desk: RunningDesk) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=hub_app(desk.pool, None, clock))
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8400")
+
+    return made

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,36 @@ async def test_the_api_reads_the_roster(http: httpx.AsyncClient) -> None:
     assert (kim["agent"]["team"], kim["profile"]["tz"]) == ("audio", "Europe/Stockholm")
     assert (kim["on_shift"], kim["shifts"]) == (True, [])
     assert (await http.get("/api/v1/tenants/acme/roster/nobody")).status_code == 422
+
+
+def test_a_heartbeat_says_until_when_an_agent_is_online() -> None:
+    hire("kim")
+    answer("presence", "kim", "offline")
+    told = answer("heartbeat", "kim", "--for", "5m")
+    until = datetime.fromisoformat(told["presence_until"])
+    assert told["presence"] == "online"
+    assert timedelta(minutes=4) < until - datetime.now(UTC) <= timedelta(minutes=5)
+    assert "online until" in roster("show", "kim").stdout
+    assert "is online until" in roster("heartbeat", "kim").stdout
+    answer("presence", "kim", "online")
+    assert answer("show", "kim")["agent"]["presence_until"] is None
+    for words, named in (
+        (("kim", "--for", "5s"), "10s to 1h"),
+        (("kim", "--for", "2h"), "10s to 1h"),
+        (("kim", "--for", "soon"), "no duration"),
+        (("nobody",), "no agent nobody"),
+    ):
+        assert named in refused("heartbeat", *words)
+
+
+async def test_the_api_takes_heartbeats(http: httpx.AsyncClient) -> None:
+    await asyncio.to_thread(hire, "kim")
+    path = "/api/v1/tenants/acme/roster/kim/heartbeat"
+    told = (await http.post(path, json={})).json()
+    assert (told["agent_id"], told["presence"]) == ("kim", "online")
+    longer = (await http.post(path, json={"for_s": 3600})).json()
+    assert longer["presence_until"] > told["presence_until"]
+    for wrong in ({"for_s": 9}, {"for_s": 3601}, {"for_s": "x"}, {"until": 1}):
+        assert (await http.post(path, json=wrong)).status_code == 422
+    unknown = await http.post("/api/v1/tenants/acme/roster/nobody/heartbeat", json={})
+    assert (unknown.status_code, "nobody" in unknown.text) == (422, True)

@@ -66,6 +66,10 @@ def decision(lateness_s: float) -> DecisionEntry:
     [
         (event("priority", priority="urgent"), "agent kim: priority urgent"),
         (event("assign", assignee="lou", lock=True), "agent kim: to lou, locked"),
+        (
+            event("reassign", expected_owner="kim", assignee="", change_id="bulk.1"),
+            "agent kim: from kim to nobody, by bulk.1",
+        ),
         (event("assign", assignee=""), "agent kim: to nobody"),
         (
             event("tag", tags_added=["vip", "calm"], tags_removed=["loud"]),

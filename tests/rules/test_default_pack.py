@@ -13,6 +13,7 @@ from tests.rules.situations import facts
 PACK = load_pack(None)
 STEP = {"on": "deadline", "due_kind": "step", "step_metric": "first_response", "unanswered": True}
 OWNED = {"owner_set": True, "owner_available": True}
+GONE = {"on": "owner_left", "owner_set": True, "left_cause": "shift_ended"}
 
 KIM: Row = {"agent": "kim", "owner": False, "room": True, "load_share": 0.5, "free_units": 6.0,
             "speaks": False, "level": 0, "idle_s": 60.0}  # fmt: skip
@@ -32,6 +33,20 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         "it becomes urgent",
         {"on": "priority", "priority": "urgent", **OWNED},
         ["lock_owner 60"],
+    ),
+    ("a chat of who went home", {**GONE, "channel": "chat"}, ["assign release"]),
+    ("a call of who went home", GONE, []),
+    ("an urgent call of who went home", {**GONE, "priority": "urgent"}, ["assign"]),
+    ("a call of who is on leave", {**GONE, "left_cause": "on_leave"}, ["assign release"]),
+    (
+        "an urgent chat of who is on leave",
+        {**GONE, "left_cause": "on_leave", "channel": "chat", "priority": "urgent"},
+        ["assign release"],
+    ),
+    (
+        "a chat of who is back already",
+        {**GONE, "channel": "chat", "owner_available": True},
+        [],
     ),
     ("a customer writes to an owner who is there", {"on": "customer_message", **OWNED}, []),
     (

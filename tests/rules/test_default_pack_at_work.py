@@ -10,7 +10,15 @@ import pytest
 from rules.engine import Engine
 from rules.load import load_pack
 from support.decision import Deadline, Decision, Request, decide
-from support.model import Channel, EventKind, Priority, TicketEvent, TicketStatus, WaitingOn
+from support.model import (
+    Channel,
+    EventKind,
+    LeftCause,
+    Priority,
+    TicketEvent,
+    TicketStatus,
+    WaitingOn,
+)
 from support.needs import Answer, EvaluateRules, Need
 from support.work import Outcome
 from tests.support.deciding import BOOK, CUSTOMER, KIM, MONDAY, Desk, created, event
@@ -138,6 +146,54 @@ def test_a_customer_who_writes_to_an_absent_owner_gets_another(engine: Engine) -
     desk.agents["ida"] = (Decimal(0), Decimal(12))
     message = event(EventKind.CUSTOMER_MESSAGE, MONDAY + timedelta(minutes=9), CUSTOMER)
     assert desk.take(message).state.owner == "ida"
+
+
+LATER = MONDAY + timedelta(minutes=1)
+
+
+def _left(desk: RuledDesk, cause: LeftCause) -> Decision:
+    """Let kim, who has the ticket, go."""
+    desk.owner_available = False
+    return desk.take(event(EventKind.OWNER_LEFT, LATER, expected_owner="kim", left_cause=cause))
+
+
+@pytest.mark.parametrize(
+    ("channel", "priority", "cause", "owners"),
+    [
+        (Channel.CHAT, Priority.NORMAL, LeftCause.SHIFT_ENDED, ("", "ida")),
+        (Channel.CHAT, Priority.URGENT, LeftCause.OFFLINE, ("", "ida")),
+        (Channel.WEB, Priority.URGENT, LeftCause.OFFLINE, ("kim", "ida")),
+        (Channel.WEB, Priority.NORMAL, LeftCause.SHIFT_ENDED, ("kim", "kim")),
+        (Channel.WEB, Priority.NORMAL, LeftCause.ON_LEAVE, ("", "ida")),
+        (Channel.WEB, Priority.URGENT, LeftCause.ON_LEAVE, ("", "ida")),
+    ],
+)
+def test_what_who_left_had_goes_to_who_is_there_waits_or_stays(
+    engine: Engine,
+    channel: Channel,
+    priority: Priority,
+    cause: LeftCause,
+    owners: tuple[str, str],
+) -> None:
+    """`owners` have it then: where nobody else is there, and where ida is."""
+    for others, owner in zip(({}, {"ida": (Decimal(0), Decimal(12))}), owners, strict=True):
+        desk = _desk(engine)
+        desk.take(created(channel=channel, priority=priority))
+        desk.agents = {"kim": (Decimal(12), Decimal(12)), **others}
+        decision = _left(desk, cause)
+        assert (decision.state.owner, decision.state.locked_until) == (owner, None)
+
+
+def test_an_owner_who_is_back_keeps_ticket_and_lock(engine: Engine) -> None:
+    desk = _desk(engine)
+    desk.take(created(channel=Channel.CHAT, priority=Priority.URGENT))
+    desk.agents["ida"] = (Decimal(0), Decimal(12))
+    left = event(
+        EventKind.OWNER_LEFT, LATER, expected_owner="kim", left_cause=LeftCause.SHIFT_ENDED
+    )
+    decision = desk.take(left)
+    assert decision.state.owner == "kim"
+    assert decision.state.locked(LATER)
 
 
 def test_a_chat_moves_at_its_target_and_reaches_the_lead_at_twice(engine: Engine) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import ledger, outbox, roster, waiting
-from store.outbox import HAND_OUT, OutboxRow
+from store import ledger, outbox, presences, roster, waiting
+from store.outbox import AGENT_DUE, HAND_OUT, OutboxRow
 from store.pool import Connection, Pool, open_pool, transaction
 from support.model import Presence
 from tests.store.seeding import START, add_agent, add_ticket, ticket_row
@@ -143,8 +143,74 @@ async def test_coming_online_is_a_cause_and_going_is_not(pool: Pool) -> None:
         await roster.add(conn, tenant=TENANT, agent=roster.Agent("kim"))
     for presence, expected in ((Presence.ONLINE, 1), (Presence.AWAY, 1), (Presence.ONLINE, 2)):
         async with transaction(pool) as conn:
-            assert await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=presence)
+            assert await presences.set_presence(
+                conn, tenant=TENANT, agent_id="kim", presence=presence
+            )
         assert len(await waiting_rows(pool)) == expected
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+async def set_alarm(pool: Pool, hours: int, alarm: str = "agent/kim", tenant: str = TENANT) -> None:
+    """Set an alarm so many hours after noon, in a transaction."""
+    async with transaction(pool) as conn:
+        due_at = NOON + hours * timedelta(hours=1)
+        about = {"hours": hours}
+        await outbox.set_alarm(
+            conn, tenant=tenant, alarm=alarm, kind=AGENT_DUE, about=about, due_at=due_at
+        )
+
+
+async def alarms(pool: Pool) -> list[tuple[str, int, int]]:
+    """Return the pending alarms with the hour that each is due, and was set for first."""
+    async with pool.connection() as conn:
+        cursor = await conn.execute(
+            "select alarm, due_at, about from outbox where delivered_at is null"
+            " order by alarm, tenant"
+        )
+        rows = await cursor.fetchall()
+    hour = timedelta(hours=1)
+    return [(row["alarm"], (row["due_at"] - NOON) // hour, row["about"]["hours"]) for row in rows]
+
+
+async def test_of_an_alarm_the_earliest_is_pending_and_each_name_and_tenant_has_its_own(
+    pool: Pool,
+) -> None:
+    await set_alarm(pool, 3)
+    await set_alarm(pool, 5)
+    assert await alarms(pool) == [("agent/kim", 3, 3)]
+    await set_alarm(pool, 1)
+    assert await alarms(pool) == [("agent/kim", 1, 3)]
+    await set_alarm(pool, 2, alarm="agent/lou")
+    await set_alarm(pool, 4, tenant="other")
+    assert await alarms(pool) == [("agent/kim", 1, 3), ("agent/kim", 4, 4), ("agent/lou", 2, 2)]
+
+
+async def test_alarms_set_at_once_are_one_and_the_earliest(pool: Pool) -> None:
+    await asyncio.gather(*(set_alarm(pool, hours) for hours in (7, 3, 9, 2, 8, 4, 6, 5)))
+    [(alarm, due, _)] = await alarms(pool)
+    assert (alarm, due) == ("agent/kim", 2)
+
+
+async def test_an_alarm_that_is_being_delivered_holds_up_nobody_and_can_be_set_anew(
+    pool: Pool,
+) -> None:
+    await set_alarm(pool, 1)
+    async with pool.connection() as conn, conn.transaction():
+        (row,) = await outbox.take(conn, 9)
+        await outbox.delivered(conn, [row.id])
+        async with asyncio.timeout(20):
+            await set_alarm(pool, 2)
+        await outbox.set_alarm(
+            conn,
+            tenant=TENANT,
+            alarm="agent/kim",
+            kind=AGENT_DUE,
+            about={"hours": 6},
+            due_at=NOON + timedelta(hours=6),
+        )
+    assert await alarms(pool) == [("agent/kim", 6, 6)]
 
 
 async def freed(pool: Pool, ticket_id: str = "T-freed", tenant: str = TENANT) -> int:
@@ -167,7 +233,7 @@ async def test_freed_capacity_is_a_cause_only_where_another_ticket_waits(pool: P
     assert await freed(pool, "T-1") == 0
     assert await freed(pool, tenant="other") == 0
     async with pool.connection() as conn:
-        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.OFFLINE)
+        await presences.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.OFFLINE)
     assert await freed(pool) == 0
 
 
@@ -202,13 +268,15 @@ async def on_shift(pool: Pool, begins: timedelta, ends: timedelta) -> None:
         await conn.execute(_SPAN, {"tenant": TENANT, "begins": begins, "ends": ends})
 
 
-async def come_online(pool: Pool) -> list[float]:
-    """Let kim come online; return how many seconds ahead the wake-ups are due."""
+async def come_online(pool: Pool, kind: str = HAND_OUT) -> list[float]:
+    """Let kim come online; return how many seconds ahead the wake-ups of a kind are due."""
     async with transaction(pool) as conn:
-        await roster.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
+        await presences.set_presence(conn, tenant=TENANT, agent_id="kim", presence=Presence.ONLINE)
     async with pool.connection() as conn:
         cursor = await conn.execute(
             "select extract(epoch from due_at - created_at)::float8 as ahead_s from outbox"
+            " where kind = %s",
+            (kind,),
         )
         return [row["ahead_s"] for row in await cursor.fetchall()]
 
@@ -216,9 +284,10 @@ async def come_online(pool: Pool) -> list[float]:
 HOUR = timedelta(hours=1)
 
 
-async def test_who_is_there_before_the_shift_gets_work_when_it_begins(pool: Pool) -> None:
+async def test_who_is_there_before_the_shift_is_looked_at_when_it_begins(pool: Pool) -> None:
     await on_shift(pool, HOUR, 9 * HOUR)
-    [ahead_s] = await come_online(pool)
+    assert await come_online(pool) == []
+    [ahead_s] = await come_online(pool, AGENT_DUE)
     assert 3500 < ahead_s <= 3600
 
 

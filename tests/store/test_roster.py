@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from store import ledger, profiles, roster, shifts
+from store import candidates, ledger, presences, profiles, roster, shifts
 from store.pool import Connection, open_pool, transaction
 from store.profiles import Profile
 from support.errors import InputError
@@ -28,7 +28,7 @@ async def found(
     conn: Connection, at: datetime, *, skills: tuple[str, ...] = (), **more: Any
 ) -> tuple[Candidate, ...]:
     need = FindCandidates(Role.AGENT, "", skills, at, **more)
-    return await roster.candidates(conn, tenant="global", need=need)
+    return await candidates.find(conn, tenant="global", need=need)
 
 
 async def names(conn: Connection, at: datetime) -> list[str]:
@@ -58,7 +58,7 @@ async def test_who_has_shifts_is_asked_only_in_them_and_who_has_none_always(
         (OPENS + 5 * DAY, ["lou"]),
     ):
         assert sorted(await names(conn, at)) == expected
-    await roster.set_presence(conn, tenant="global", agent_id="kim", presence=Presence.AWAY)
+    await presences.set_presence(conn, tenant="global", agent_id="kim", presence=Presence.AWAY)
     assert await names(conn, OPENS) == ["lou"]
 
 
@@ -163,7 +163,7 @@ async def test_the_owner_is_available_online_and_on_shift_by_the_roster(
     else:
         await add_agent(conn, "kim")
     await add_ticket(conn, "T-1", owner="kim")
-    await roster.set_presence(conn, tenant="global", agent_id="kim", presence=Presence(presence))
+    await presences.set_presence(conn, tenant="global", agent_id="kim", presence=Presence(presence))
     told = await ledger.read(
         conn,
         tenant="global",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from store import profiles, roster, rotas, shifts
+from store import candidates, presences, profiles, rotas, shifts
 from store.pool import Connection
 from store.profiles import Profile
 from support.errors import InputError
@@ -34,12 +34,12 @@ async def duty(conn: Connection, at: datetime, team: str = "") -> tuple[str, ...
 async def people(
     conn: Connection, role: Role, at: datetime = START, team: str = ""
 ) -> tuple[str, ...]:
-    return await roster.people(conn, tenant="global", need=FindPeople(role, team, at))
+    return await candidates.people(conn, tenant="global", need=FindPeople(role, team, at))
 
 
 async def on_call(conn: Connection, at: datetime, team: str = "") -> list[str]:
     need = FindCandidates(Role.ON_CALL, team, (), at)
-    return [one.agent_id for one in await roster.candidates(conn, tenant="global", need=need)]
+    return [one.agent_id for one in await candidates.find(conn, tenant="global", need=need)]
 
 
 async def hire(conn: Connection, names: Sequence[str], **more: str) -> None:
@@ -153,7 +153,7 @@ async def test_who_is_on_duty_is_a_candidate_outside_their_shifts_but_not_offlin
     await shifts.add_shifts(conn, tenant="global", shifts=office, now=START)
     await put(conn, "all", "ada")
     assert await on_call(conn, START + 14 * HOUR) == ["ada"]
-    await roster.set_presence(conn, tenant="global", agent_id="ada", presence=Presence.OFFLINE)
+    await presences.set_presence(conn, tenant="global", agent_id="ada", presence=Presence.OFFLINE)
     assert await on_call(conn, START + 14 * HOUR) == []
     assert await people(conn, Role.ON_CALL, START + 14 * HOUR) == ("ada",)
 
@@ -169,6 +169,6 @@ async def test_of_leads_and_managers_those_at_work_are_told_else_all(
     await off(conn, "ada", START, START + HOUR)
     assert await people(conn, role, team="audio") == ("bo",)
     assert await people(conn, role, START + HOUR, "audio") == ("ada", "bo")
-    await roster.set_presence(conn, tenant="global", agent_id="bo", presence=Presence.AWAY)
+    await presences.set_presence(conn, tenant="global", agent_id="bo", presence=Presence.AWAY)
     assert await people(conn, role, team="audio") == ("ada", "bo")
     assert await people(conn, role, team="mail") == ("cleo",)

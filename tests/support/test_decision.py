@@ -161,6 +161,19 @@ def test_nobody_to_assign_is_on_record_and_stops_nothing() -> None:
     assert not decision.state.owner
 
 
+@pytest.mark.parametrize(("otherwise", "owner"), [("keep", "kim"), ("release", "")])
+def test_where_nobody_takes_a_ticket_it_stays_or_is_released_as_the_rule_says(
+    otherwise: str, owner: str
+) -> None:
+    ticket = desk(agents={"kim": (Decimal(0), Decimal(12))})
+    ticket.take(event(EventKind.ASSIGN, MONDAY + HOUR, assignee="kim"))
+    ticket.rules = [action("assign", otherwise=otherwise)]
+    left = event(EventKind.OWNER_LEFT, MONDAY + 2 * HOUR, expected_owner="kim")
+    decision = ticket.take(left)
+    assert decision.state.owner == owner
+    assert decision.actions[0].outcome is (Outcome.REFUSED if owner else Outcome.DONE)
+
+
 def test_a_person_assigns_beyond_capacity_but_not_to_a_stranger() -> None:
     ticket = desk(agents={"kim": (Decimal(12), Decimal(12))})
     with pytest.raises(InputError, match="no agent"):

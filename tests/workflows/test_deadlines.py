@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from hub.drafts import Command, NewTicket, Origin
-from store import chronicle, roster, views
+from store import chronicle, presences, views
 from support.model import EventKind, Presence, TicketStatus, WaitingOn
 from support.needs import RuleAction
 from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
@@ -100,7 +100,7 @@ async def test_who_does_not_accept_in_time_loses_the_ticket_and_is_asked_again_l
     past_desk: RunningDesk, time_skipping: WorkflowEnvironment
 ) -> None:
     async with past_desk.pool.connection() as conn:
-        await roster.set_presence(
+        await presences.set_presence(
             conn, tenant=past_desk.tenant, agent_id="lou", presence=Presence.AWAY
         )
     past_desk.rules.actions = [RuleAction("assign", "assign", {"accept_within_s": 30})]

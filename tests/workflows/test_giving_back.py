@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from hub.drafts import Command, NewTicket
 from hub.intake import Gateway
-from store import roster, shifts, views
+from store import presences, roster, shifts, views
 from store.pool import Pool, transaction
 from store.views import TicketView
 from support.errors import InputError, OwnerLockedError
@@ -31,7 +31,7 @@ class Desk:
         for agent_id in agents:
             async with transaction(self.pool) as conn:
                 await roster.add(conn, tenant=self.tenant, agent=roster.Agent(agent_id))
-                await roster.set_presence(
+                await presences.set_presence(
                     conn, tenant=self.tenant, agent_id=agent_id, presence=Presence.ONLINE
                 )
 
