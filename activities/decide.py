@@ -126,6 +126,8 @@ class DecideActivities:
         await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
         await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
         await surroundings.hand_out(found.claim, state, decision.state, asked.decision_seq)
+        due_at = decision.standing.next_due_at
+        await surroundings.pass_on(asked.event, state, decision.state, due_at, asked.decision_seq)
         _log.info(
             "decided",
             tenant=asked.tenant,

@@ -10,7 +10,7 @@ from store import automation, outbox, waiting
 from store.outbox import OutboxRow
 from store.pool import Connection
 from store.waiting import PAGE, Place
-from support.handing_out import MOST_OFFERS, OFFER_PREFIX, WaitingTicket, chosen, offer
+from support.handing_out import MOST_OFFERS, OFFER_PREFIX, WaitingTicket, behind, chosen, offer
 
 _log = logs.get(__name__)
 
@@ -52,9 +52,8 @@ def _spared(rows: Sequence[OutboxRow]) -> list[str]:
 
 
 async def _go_on(conn: Connection, row: OutboxRow, last: WaitingTicket) -> None:
-    due = last.next_due_at
-    after = [due.isoformat() if due else None, last.created_at.isoformat(), last.ticket_id]
-    about = {**row.about, "after": after}
+    after = behind(last.ticket_id, last.next_due_at, last.created_at)
+    about = {**row.about, "after": list(after)}
     await outbox.add(conn, tenant=row.tenant, kind=row.kind, about=about)
 
 

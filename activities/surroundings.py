@@ -9,8 +9,9 @@ from typing import Protocol, TypeVar
 from store import candidates, customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection, savepoint, undo
-from support.handing_out import frees, waits
+from support.handing_out import asks_else, behind, frees, waits
 from support.lanes import read_lanes
+from support.model import EventKind, TicketEvent
 from support.needs import (
     Answer,
     ClaimOwner,
@@ -155,8 +156,8 @@ class Surroundings:
     ) -> None:
         """Wake up whoever waits for the capacity that the decision freed, after it is settled.
 
-        `was` is the ticket before the decision. One that begins to wait, or may be handed out
-        again, is looked at once more; not one that a person released.
+        `was` is the ticket before the decision. One that begins to wait, may be handed out again,
+        or may go to others than before, is looked at once more; not one that a person released.
         """
         if before is not None and frees(before.agent_id, before.units, state):
             await outbox.capacity_freed(
@@ -167,8 +168,34 @@ class Surroundings:
                 seq=seq,
             )
         fresh = before is None or self.owner_gone or state.ownership.none is not None
-        if fresh and not waits(was) and waits(state):
+        if fresh and asks_else(was, state):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}
             await outbox.add(
                 self.conn, tenant=self.tenant, kind=outbox.HAND_OUT, about=about, after=CROSSED
             )
+
+    async def pass_on(
+        self,
+        event: TicketEvent | None,
+        was: TicketState | None,
+        state: TicketState,
+        next_due_at: datetime | None,
+        seq: int,
+    ) -> None:
+        """Let others have the room that the ticket was offered for and did not take.
+
+        Either its rules gave it to nobody, and those behind it are next; or it waits no more, and
+        an offer that is still on its way will find so. `was` is the ticket before the decision.
+        """
+        after: tuple[str | None, ...] = ()
+        if event is not None and event.kind is EventKind.OFFER and waits(state):
+            after = behind(self.ticket_id, next_due_at, state.created_at)
+        elif not waits(was) or waits(state) or (state.owner and not _by_hand(event)):
+            return
+        await outbox.room_unused(
+            self.conn, tenant=self.tenant, ticket_id=self.ticket_id, seq=seq, after=after
+        )
+
+
+def _by_hand(event: TicketEvent | None) -> bool:
+    return event is not None and event.kind in (EventKind.ASSIGN, EventKind.REASSIGN)

@@ -130,6 +130,39 @@ async def capacity_freed(
     )
 
 
+_UNUSED = (
+    """
+insert into outbox (tenant, kind, about)
+select %(tenant)s, 'hand_out', %(about)s
+ where exists (select from agents as a
+                where a.tenant = %(tenant)s and a.presence = 'online' and a.role = 'agent'
+                  and a.load_units < a.capacity_units
+"""  # noqa: S608  constant pieces
+    + ON_SHIFT_NOW
+    + """)
+   and exists (select from tickets as t
+                where t.tenant = %(tenant)s and t.waits_since is not null and not t.passed_by
+                  and t.ticket_id <> %(ticket_id)s)
+returning pg_notify('outbox', '')
+"""
+)
+
+
+async def room_unused(
+    conn: Connection, *, tenant: str, ticket_id: str, seq: int, after: Sequence[str | None] = ()
+) -> None:
+    """Hand out to others the room that the ticket may have been offered for, and did not take.
+
+    `after` is its place in the queue, behind which that goes on; empty: from the beginning. Nothing
+    is written where nobody has room or nothing else waits. Served by the partial indexes
+    agents_online and tickets_waiting.
+    """
+    about: dict[str, Any] = {"unused": ticket_id, "seq": seq}
+    if after:
+        about["after"] = list(after)
+    await conn.execute(_UNUSED, {"tenant": tenant, "ticket_id": ticket_id, "about": Jsonb(about)})
+
+
 _TAKE = """
 select id, tenant, kind, about, attempts from outbox
  where delivered_at is null and due_at <= now()

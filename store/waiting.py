@@ -76,7 +76,7 @@ with recursive need as (
                                else room.units >= 1 end)
 )
 select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at,
-       t.sought_teams
+       t.sought_teams, t.declined_by
   from tickets as t
  where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
    and t.ticket_id <> all(%(without)s::text[])

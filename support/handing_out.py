@@ -23,15 +23,16 @@ _ASSIGN = str(EventKind.ASSIGN)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-Need = tuple[str, tuple[str, ...], tuple[str, ...], Decimal]
-"""Team, other teams that were asked, skills, and free units that a ticket needs."""
+Need = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...], Decimal]
+"""Team, other teams that were asked, who declined it, skills, and the free units it needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingTicket:
     """An active ticket without an owner. `next_due_at`: its earliest running clock is due.
 
-    `skills` are those that it insists on, `sought_teams` others than its own that may take it.
+    `skills` are those that it insists on, `sought_teams` others than its own that may take it,
+    `declined_by` those who are not to be asked for it now.
     """
 
     ticket_id: str
@@ -42,6 +43,7 @@ class WaitingTicket:
     next_due_at: datetime | None
     created_at: datetime
     sought_teams: Sequence[str] = ()
+    declined_by: Sequence[str] = ()
 
     @property
     def place(self) -> tuple[datetime, datetime, str]:
@@ -51,7 +53,8 @@ class WaitingTicket:
     @property
     def need(self) -> Need:
         """What an agent must have to take it: tickets with one need fit the same agents."""
-        return (self.team, tuple(self.sought_teams), tuple(self.skills), self.claims)
+        declined, skills = tuple(self.declined_by), tuple(self.skills)
+        return (self.team, tuple(self.sought_teams), declined, skills, self.claims)
 
     @property
     def chat(self) -> bool:
@@ -102,11 +105,12 @@ class Room:
         return replace(self, units=units, chat_units=chats, ticket_units=others)
 
     def fits(self, ticket: WaitingTicket) -> bool:
-        """Whether team, skills and room allow the ticket."""
+        """Whether team, skills and room allow the ticket, and the agent has not declined it."""
         return (
             self.free_for(ticket) >= ticket.claims
             and (ticket.team in ("", self.team) or self.team in ticket.sought_teams)
             and set(self.skills).issuperset(ticket.skills)
+            and self.agent_id not in ticket.declined_by
         )
 
 
@@ -128,6 +132,7 @@ def waiting_ticket(state: TicketState, next_due_at: datetime | None) -> WaitingT
         next_due_at=next_due_at,
         created_at=state.created_at,
         sought_teams=state.ownership.sought_teams,
+        declined_by=state.ownership.declined_by(state.last_at),
     )
 
 
@@ -215,6 +220,20 @@ class WaitingLine:
 
 def _load_with(room: Room, ticket: WaitingTicket) -> Decimal:
     return (room.capacity_units - room.units + ticket.claims) / room.capacity_units
+
+
+def behind(
+    ticket_id: str, next_due_at: datetime | None, created_at: datetime
+) -> tuple[str | None, str, str]:
+    """Say behind which place of the queue a hand-out goes on, as a wake-up keeps it."""
+    due = next_due_at.isoformat() if next_due_at else None
+    return (due, created_at.isoformat(), ticket_id)
+
+
+def asks_else(was: TicketState | None, state: TicketState) -> bool:
+    """Whether somebody else may take the waiting ticket than before, or it has begun to wait."""
+    before, now = (waiting_ticket(one, None) if one else None for one in (was, state))
+    return now is not None and (before is None or before.need != now.need)
 
 
 def offer(event_id: str, at: datetime) -> TicketEvent:

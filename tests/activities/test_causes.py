@@ -23,6 +23,11 @@ GIVING_UP: tuple[dict[str, Any], ...] = (
         "waiting_on": WaitingOn.VENDOR,
     },
 )
+WAITS_NO_MORE: tuple[dict[str, Any], ...] = (
+    {"kind": EventKind.RESOLVE},
+    {"kind": EventKind.ASSIGN, "assignee": "kim"},
+    {"kind": EventKind.REASSIGN, "assignee": "kim"},
+)
 KEEPING: tuple[dict[str, Any], ...] = (
     {"kind": EventKind.NOTE},
     {"kind": EventKind.ACK},
@@ -110,6 +115,56 @@ async def test_a_ticket_that_begins_to_wait_is_looked_at_again_and_only_then(ben
     assert await causes(bench) == []
     await bench.decide(doing("T-1", 4, kind=EventKind.REOPEN))
     assert [row["seq"] for row in await causes(bench)] == [4]
+
+
+async def full_house(bench: Bench) -> None:
+    """Let T-1 and T-2 wait, and one agent have room whom neither has been offered to."""
+    await bench.decide(created("T-1"))
+    await bench.decide(created("T-2"))
+    async with bench.pool.connection() as conn:
+        await roster.add(conn, tenant=TENANT, agent=roster.Agent("kim", presence="online"))
+    await forget(bench)
+
+
+@pytest.mark.parametrize("form", WAITS_NO_MORE)
+async def test_what_waits_no_more_leaves_the_room_that_it_was_offered_for_to_others(
+    bench: Bench, form: dict[str, Any]
+) -> None:
+    await full_house(bench)
+    await bench.decide(doing("T-1", 2, **form))
+    (row,) = await causes(bench)
+    assert (row["unused"], row.get("after"), row["later"]) == ("T-1", None, False)
+
+
+async def test_an_offer_that_comes_to_nothing_goes_on_behind_the_ticket(bench: Bench) -> None:
+    await full_house(bench)
+    await bench.decide(doing("T-1", 2, kind=EventKind.OFFER))
+    (row,) = await causes(bench)
+    assert (row["unused"], row["after"][-1], row["later"]) == ("T-1", "T-1", False)
+
+
+async def test_an_offer_that_is_taken_leaves_no_room_to_others(bench: Bench) -> None:
+    await full_house(bench)
+    bench.own.actions = [RuleAction("give", "assign", {})]
+    await bench.decide(doing("T-1", 2, kind=EventKind.OFFER))
+    assert await causes(bench) == []
+
+
+async def test_an_offer_in_vain_wakes_nobody_where_nobody_has_room(bench: Bench) -> None:
+    await full_house(bench)
+    async with bench.pool.connection() as conn:
+        await conn.execute("update agents set load_units = capacity_units")
+    await bench.decide(doing("T-1", 2, kind=EventKind.OFFER))
+    assert await causes(bench) == []
+
+
+async def test_a_ticket_that_another_team_is_asked_for_is_looked_at_again(bench: Bench) -> None:
+    await bench.decide(created("T-1"))
+    await forget(bench)
+    bench.own.actions = [RuleAction("give", "assign", {"team": "night"})]
+    await bench.decide(doing("T-1", 2, kind=EventKind.NOTE))
+    (row,) = await causes(bench)
+    assert (row["began"], row["later"]) == ("T-1", True)
 
 
 async def test_a_ticket_whose_rules_want_no_owner_for_it_is_passed_by_until_its_next_decision(

@@ -151,6 +151,17 @@ async def test_causes_that_came_together_are_one_hand_out(hub: Hub) -> None:
     ]
 
 
+async def test_who_declined_a_ticket_is_offered_the_next(hub: Hub) -> None:
+    await hub.waiting("T-declined", HOUR, declined_by=("kim",))
+    await hub.waiting("T-2", 2 * HOUR)
+    await hub.agent("kim", 1)
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-2"]
+    await hub.agent("lou", 1)
+    await hub.relay.deliver()
+    assert hub.workflows.tickets[1:] == ["T-declined", "T-2"]
+
+
 async def test_who_freed_the_room_is_spared(hub: Hub) -> None:
     await hub.agent("kim", 12)
     await hub.relay.deliver()

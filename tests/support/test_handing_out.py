@@ -62,6 +62,7 @@ def queues(draw: st.DrawFn) -> list[WaitingTicket]:
             team=draw(st.sampled_from(TEAMS)),
             skills=draw(skills),
             sought_teams=draw(st.sampled_from(((), ("video",), ("audio", "video")))),
+            declined_by=draw(st.sampled_from(((), ("agent-0",), ("agent-0", "agent-1")))),
         )
         for number in range(draw(st.integers(0, 12)))
     ]
@@ -162,6 +163,16 @@ def test_a_ticket_is_offered_to_a_team_that_was_asked_for_it_as_well() -> None:
     somebody = room(team="video")
     assert chosen([mine], [somebody]) == ()
     assert chosen([helped], [somebody]) == (helped,)
+
+
+def test_who_declined_a_ticket_does_not_have_it_reserved_for_them() -> None:
+    declined, second = waiting("T-1", declined_by=("kim",)), waiting("T-2", 2)
+    assert chosen([declined, second], [room("kim", 1)]) == (second,)
+    assert chosen([declined, second], [room("kim", 1), room("lou", 1)]) == (declined, second)
+    line = WaitingLine()
+    line.put(declined)
+    line.put(second)
+    assert line.chosen([room("kim", 1)], without="") == (second,)
 
 
 def test_a_ticket_that_takes_nothing_leaves_the_room_to_the_next() -> None:
