@@ -156,7 +156,7 @@ async def test_every_change_of_time_wakes_up_what_waits(
     assert await woken(pool) == 1
     (number, _) = [one["shift_id"] for one in (await desk.ask("GET", "/kim/shifts"))["shifts"]]
     await desk.ask("DELETE", f"/kim/shifts/{number}")
-    assert await woken(pool) == 1
+    assert await woken(pool, "agent_due") == 1
     await desk.ask("POST", "/kim/leave", {}, status=201)
     assert await woken(pool) == 0
     clock.at += timedelta(seconds=1)
