@@ -61,7 +61,7 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {
     "IT": {
         "hours": {**_each(_WEEKDAYS, ("09:00", "20:00")), "sat": [("10:00", "19:00")]},
         "public_holidays": True,
-        "source": "Codice di condotta telemarketing, approved by the Garante in 2023: weekdays "
+        "source": "Codice di condotta telemarketing, Garante 148 of 7 March 2024: weekdays "
         "9-20, Saturday 10-19, not on Sundays and public holidays",
     },
     "US": {
