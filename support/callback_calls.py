@@ -143,9 +143,9 @@ def _tells_of_current(state: CallbackState, event: CallbackEvent) -> bool:
     if not state.active:
         return False
     if state.running is not None:
-        return event.attempt in (0, state.attempts)
+        return not 0 < event.attempt < state.attempts
     if event.attempt:
-        return event.attempt == state.attempts + 1
+        return event.attempt > state.attempts
     return state.status is CallbackStatus.DISPATCHED or not state.history
 
 

@@ -132,10 +132,11 @@ def decide_callback(request: CallbackRequest) -> Generator[Need, Answer, Callbac
         if event.kind in _BY_A_PERSON:
             yield from claim_for_owner(work, request.state.owner)
         _handed(work, event)
+        if event.kind is CallbackEventKind.ACCEPT and request.state.accepted_at is None:
+            dial(work)
     _judge(work, request.book, due)
     keep_to_list(work)
-    yield from dispatch(work)
-    dial(work)
+    yield from dispatch(work, request.state.owner if request.state is not None else "")
     _judge(work, request.book, None)
     _mirror(work, request)
     _follow_up(work, request.state)
@@ -156,6 +157,8 @@ def _begun(request: CallbackRequest) -> tuple[CallbackDue | None, CallbackWork]:
         if state is None:
             raise _unknown(request)
         due = _due(request, state, trigger)
+        if due is None:
+            return None, _work(request, state, max(trigger.at, state.last_at))
         work = _work(request, fallen_due(state, due.kind, due.at, request.limits), due.at)
         work.lock_expired = due.kind is CallbackDueKind.LOCK_EXPIRED
         work.state = replace(
@@ -192,12 +195,17 @@ def _nominal(state: CallbackState, event: CallbackEvent, now: datetime) -> datet
     return max(min(event.occurred_at, now), state.requested_at)
 
 
-def _due(request: CallbackRequest, state: CallbackState, trigger: Deadline) -> CallbackDue:
+def _due(request: CallbackRequest, state: CallbackState, trigger: Deadline) -> CallbackDue | None:
+    """Return the due that a timer waited for.
+
+    None where the callback is only to be looked at again: what it depends on beside its state (the
+    do-not-call list, calling hours, limits) has changed since the timer was set.
+    """
     clocks = promise_clocks(state, request.book, trigger.at)
     terms = request.book.choose(state.traits)
     left = upcoming_callback(state, clocks, terms, _hours(request, terms), request.limits)
     due = next((one for one in left if (one.key, one.at) == (trigger.key, trigger.at)), None)
-    if due is None:
+    if due is None and not state.active:
         raise InputError(f"nothing named {trigger.key} is due at {trigger.at.isoformat()}")
     return due
 

@@ -5,7 +5,7 @@ rules decide escalation. Which of several queued callbacks is tried first is for
 (`support.callbacks.place_in_queue`).
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from support.callback_moves import ended, given
@@ -36,6 +36,7 @@ from support.work import Done, EffectKind, Outcome, queue_effect
 DISPATCH = "dispatch"
 """Kind of the record that says to whom a callback went, or why to nobody."""
 _DECLINED = "declined it, or did not accept it in time"
+_HAD = "had it until now"
 _FREE = frozenset({CallbackStatus.SCHEDULED, CallbackStatus.QUEUED, CallbackStatus.RETRY_WAIT})
 
 
@@ -49,8 +50,11 @@ def keep_to_list(work: CallbackWork) -> None:
     work.state = ended(state, CallbackStatus.ABANDONED, work.at, "", EndedWhy.DO_NOT_CALL)
 
 
-def dispatch(work: CallbackWork) -> Generator[Need, Answer, None]:
-    """Give a queued callback to the best agent who has room, and record to whom or why not."""
+def dispatch(work: CallbackWork, had: str) -> Generator[Need, Answer, None]:
+    """Give a queued callback to the best agent who has room, and record to whom or why not.
+
+    Not to whoever `had` it before this decision, who has just given it back or lost it.
+    """
     state = work.state
     if state.status is not CallbackStatus.QUEUED:
         return
@@ -75,7 +79,7 @@ def dispatch(work: CallbackWork) -> Generator[Need, Answer, None]:
         found,
         CALLBACK_UNITS,
         Strategy.STICKY,
-        excluded=dict.fromkeys(state.ownership.declined_by(work.at), _DECLINED),
+        excluded=_excluded(work, had),
         needed=state.skills,
     )
     for place in ranked:
@@ -86,6 +90,11 @@ def dispatch(work: CallbackWork) -> Generator[Need, Answer, None]:
             work.note(DISPATCH, Done(Outcome.DONE, f"owner is {place.agent_id}", ranked=ranked))
             return
     yield from _nobody(work, ranked)
+
+
+def _excluded(work: CallbackWork, had: str) -> Mapping[str, str]:
+    declined = dict.fromkeys(work.state.ownership.declined_by(work.at), _DECLINED)
+    return {**({had: _HAD} if had else {}), **declined}
 
 
 def _nobody(work: CallbackWork, ranked: Sequence[Ranked]) -> Generator[Need, Answer, None]:
@@ -102,7 +111,7 @@ def _nobody(work: CallbackWork, ranked: Sequence[Ranked]) -> Generator[Need, Ans
 def _why(ranked: Sequence[Ranked], agents: int) -> NoOwnerWhy:
     if not ranked:
         return NoOwnerWhy.NOBODY_AT_WORK if agents else NoOwnerWhy.NOBODY_SUITS
-    if all(place.rejected == _DECLINED for place in ranked):
+    if all(place.rejected in (_DECLINED, _HAD) for place in ranked):
         return NoOwnerWhy.ALL_DECLINED
     return NoOwnerWhy.ALL_FULL
 

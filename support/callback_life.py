@@ -28,6 +28,9 @@ from support.marks import Mark, MarkKind
 from support.model import ActorKind, checked_id
 from support.ownership import DECLINED_FOR, MISSED_FOR, Ownership
 
+MOST_ASKED = 10
+"""Acceptances missed that are counted: who misses one is spared for longer each time, up to 4 h."""
+
 
 def opened_callback(
     event: CallbackEvent, tenant: str, callback_id: str, at: datetime, limits: CallbackLimits
@@ -261,8 +264,11 @@ def fallen_due(
         case CallbackDueKind.WINDOW_OPEN | CallbackDueKind.RETRY:
             return replace(state, status=CallbackStatus.QUEUED, next_retry=None)
         case CallbackDueKind.ACCEPTANCE:
-            missed = state.ownership.given_back(state.owner, at, spared=MISSED_FOR)
-            return returned(state, missed)
+            spared = min(MISSED_FOR * 2**state.unaccepted, DECLINED_FOR)
+            missed = state.ownership.given_back(state.owner, at, spared=spared)
+            return replace(
+                returned(state, missed), unaccepted=min(state.unaccepted + 1, MOST_ASKED)
+            )
         case CallbackDueKind.UNREPORTED:
             return unknown(state, None, at, limits)
         case CallbackDueKind.LOCK_EXPIRED:

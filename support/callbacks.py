@@ -245,10 +245,11 @@ class CallbackState:
     """One callback as its last decision left it.
 
     `requested_at` is that of the first request, whatever came after: the queue goes by it.
-    `promised_from` is when its promise begins to run. `accepted_at` says that its owner has it;
-    `dialling` is the key under which a telephone was asked to dial, and is never used twice.
-    `parked_at`: nobody knows what became of the dial, and a person has to say. `ended` is why it
-    was abandoned. `marks` are those of its promise.
+    `promised_from` is when its promise begins to run. `unaccepted` counts who got it and did not
+    accept it in time; `accepted_at` says that its owner has it; `dialling` is the key under which a
+    telephone was asked to dial, and is never used twice. `parked_at`: nobody knows what became of
+    the dial, and a person has to say. `ended` is why it was abandoned. `marks` are those of its
+    promise.
     """
 
     tenant: str
@@ -273,6 +274,7 @@ class CallbackState:
     asked: int = 1
     owner: str = ""
     ownership: Ownership = _UNTOLD
+    unaccepted: int = 0
     accepted_at: datetime | None = None
     dialling: str = ""
     locked_until: datetime | None = None
