@@ -81,6 +81,7 @@ class CallDesk:
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rules: Sequence[RuleAction] = ()
     pack: Pack | None = None
+    reference: Reference | None = None
     outside: Outside = field(default_factory=Outside)
     book: PolicyBook = BOOK
     limits: CallbackLimits = USUAL_LIMITS
@@ -193,7 +194,9 @@ class CallDesk:
         if self.pack is None:
             typed(facts)
             return RuleVerdict(("a-rule",), tuple(self.rules), (), "test", "0")
-        return verdict_of(self.pack, Reference(self.pack).examine(typed(facts), {}), need)
+        if self.reference is None:
+            self.reference = Reference(self.pack)
+        return verdict_of(self.pack, self.reference.examine(typed(facts), {}), need)
 
     def _claim(self, agent_id: str, units: Decimal, *, forced: bool) -> bool:
         capacity = self.agents.get(agent_id)
