@@ -54,14 +54,17 @@ def _is_new(
 
 
 def _known(state: CallbackState, event: CallbackEvent, at: datetime) -> CallbackState:
-    """Keep the earliest instant of an attempt that was told twice, and that it was dialled."""
+    """Keep the earliest instant of an attempt that is told again."""
     number = event.attempt or state.attempts
-    marks = (*state.marks, _dial(state, at, event.event_id))
-    if not 0 < number <= state.attempts or at >= state.history[number - 1].at:
-        parked = state.parked_at is not None and number == state.attempts
-        return replace(state, marks=marks) if parked or not state.active else state
-    earlier = replace(state.history[number - 1], at=at)
-    return replace(state, marks=marks, history=_with(state.history, earlier))
+    if 0 < number <= state.attempts and at < state.history[number - 1].at:
+        earlier = replace(state.history[number - 1], at=at)
+        state = replace(state, history=_with(state.history, earlier))
+    if any(mark.kind in _DIALS and mark.at <= at for mark in state.marks):
+        return state
+    return replace(state, marks=(*state.marks, _dial(state, at, event.event_id)))
+
+
+_DIALS = frozenset({MarkKind.CALLBACK_DIALLED, MarkKind.CALLBACK_COMPLETED})
 
 
 def _with(history: tuple[Attempt, ...], attempt: Attempt) -> tuple[Attempt, ...]:
@@ -76,9 +79,13 @@ def _dial(state: CallbackState, at: datetime, event_id: str) -> Mark:
 def _begun(
     state: CallbackState, event: CallbackEvent | None, at: datetime, dialled_by: str
 ) -> CallbackState:
-    """Begin an attempt; `dialled_by` is the event that says so, empty where nobody knows."""
+    """Begin an attempt; `dialled_by` is the event that says so, empty where nobody knows.
+
+    It is the call of whoever accepted the callback, else of the agent who reports it.
+    """
     who = state.owner
-    if not who and event is not None and event.actor.kind is ActorKind.AGENT:
+    by_agent = event is not None and event.actor.kind is ActorKind.AGENT
+    if event is not None and by_agent and state.accepted_at is None:
         who = event.actor.id
     now = max(at, state.last_at)
     marks = (*state.marks, _dial(state, at, dialled_by)) if dialled_by else state.marks
@@ -194,6 +201,10 @@ def _talk(state: CallbackState, event: CallbackEvent, at: datetime) -> Mark:
     return Mark(begun, MarkKind.CALLBACK_COMPLETED, event.event_id, callback=state.callback_id)
 
 
+def _has_talked(state: CallbackState) -> bool:
+    return any(mark.kind is MarkKind.CALLBACK_COMPLETED for mark in state.marks)
+
+
 def _late(
     state: CallbackState,
     event: CallbackEvent,
@@ -210,7 +221,7 @@ def _late(
         filled = replace(open_one, outcome=told, ended_at=max(at, open_one.at))
         state = replace(state, history=_with(state.history, filled))
     if not state.active:
-        talked = told is CallOutcome.COMPLETED and state.status is not CallbackStatus.COMPLETED
+        talked = told is CallOutcome.COMPLETED and not _has_talked(state)
         return replace(state, marks=(*state.marks, _talk(state, event, at))) if talked else state
     if told.ends:
         return _over(state, event, told, at)

@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from support.callback_moves import ended, given
+from support.callback_transitions import check_callback
 from support.callback_work import CallbackWork, why_not_now
 from support.callbacks import (
     CALLBACK_UNITS,
@@ -117,7 +118,11 @@ def _why(ranked: Sequence[Ranked], agents: int) -> NoOwnerWhy:
 
 
 def check_now(work: CallbackWork, event: CallbackEvent) -> None:
-    """Refuse what would lead to a call that nobody may make now; NotToBeCalledError says why."""
+    """Refuse what would lead to a call that nobody may make now; NotToBeCalledError says why.
+
+    Raises TransitionRefusedError first, for what is not possible at any time.
+    """
+    check_callback(work.state.status, event.kind)
     asks = event.kind is CallbackEventKind.ACCEPT and work.state.accepted_at is None
     if not asks and not (event.kind is CallbackEventKind.ASSIGN and event.assignee):
         return

@@ -32,6 +32,10 @@ MOST_ASKED = 10
 """Acceptances missed that are counted: who misses one is spared for longer each time, up to 4 h."""
 
 
+MOST_PROMISES = 20
+"""Windows that can be promised of one callback."""
+
+
 def opened_callback(
     event: CallbackEvent, tenant: str, callback_id: str, at: datetime, limits: CallbackLimits
 ) -> CallbackState:
@@ -118,24 +122,36 @@ def _unchanged(
 def _joined(
     state: CallbackState, event: CallbackEvent, at: datetime, limits: CallbackLimits
 ) -> CallbackState:
-    """Count that the customer asked again; a new window is theirs unless somebody is at it."""
+    """Count that the customer asked again; a new window takes the place of the one before.
+
+    Where somebody has accepted it or is in the call, the window is for what may come after.
+    """
     state = replace(state, asked=state.asked + 1)
-    if event.window is None or state.status in _AT_IT:
+    if event.window is None:
         return state
     now = max(at, state.last_at)
     window = _checked(event.window, now, limits)
+    _check_moves(state)
+    expires_at = max(state.expires_at, _expiry(window, now, limits))
+    state = replace(state, window=window, expires_at=expires_at)
+    if state.status is CallbackStatus.IN_CALL or state.accepted_at is not None:
+        return state
+    if state.owner:
+        state = returned(state, state.ownership.passed(state.owner, "", now, sticks=True))
     begins = max(now, window.start or now)
-    state = replace(
-        state,
-        status=CallbackStatus.SCHEDULED if begins > now else CallbackStatus.QUEUED,
-        window=window,
-        next_retry=None,
-        expires_at=max(state.expires_at, _expiry(window, now, limits)),
-    )
+    status = CallbackStatus.SCHEDULED if begins > now else CallbackStatus.QUEUED
+    state = replace(state, status=status, next_retry=None)
     return state if state.history else _promised_anew(state, event, now, begins)
 
 
-_AT_IT = frozenset({CallbackStatus.DISPATCHED, CallbackStatus.IN_CALL})
+def _check_moves(state: CallbackState) -> None:
+    asked = sum(mark.kind is MarkKind.CALLBACK_REQUESTED for mark in state.marks)
+    if asked >= MOST_PROMISES:
+        raise InputError(
+            f"the window has been moved {MOST_PROMISES} times, which is the most: cancel the "
+            "callback and request another",
+            field="window",
+        )
 
 
 def _promised_anew(

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from support.callbacks import CallbackLimits, CallbackStatus, CallOutcome, EndedWhy
+from support.callbacks import CallbackLimits, CallbackStatus, CallOutcome, EndedWhy, Window
 from support.errors import InputError
 from support.marks import MarkKind
 from tests.support.calling import (
@@ -234,3 +234,65 @@ def test_a_call_by_hand_from_the_queue_counts_and_belongs_to_who_made_it() -> No
     desk.take(told(Kind.DIALLED, MONDAY + MINUTE, KIM))
     assert (desk.state.status, desk.state.owner, desk.state.attempts) == (Status.IN_CALL, "kim", 1)
     assert desk.load("kim") == 12
+
+
+def test_who_calls_after_their_time_to_accept_is_in_the_call_and_not_who_got_it_then() -> None:
+    desk = CallDesk(agents={"kim": Decimal(12)})
+    desk.take(requested())
+    desk.agents["lou"] = Decimal(12)
+    desk.pass_until(MONDAY + 2 * MINUTE)
+    assert desk.state.owner == "lou"
+    desk.take(told(Kind.DIALLED, MONDAY + MINUTE, KIM), late=2 * MINUTE)
+    assert (desk.state.owner, desk.state.history[0].agent_id) == ("kim", "kim")
+    assert (desk.load("kim"), desk.load("lou")) == (Decimal(12), NO_UNITS)
+
+
+def test_reports_after_the_end_do_not_pile_up() -> None:
+    desk = in_call()
+    desk.take(told(Kind.CANCEL, MONDAY + 2 * MINUTE, CUSTOMER))
+    for number in range(40):
+        at = MONDAY + (3 + number) * MINUTE
+        desk.take(told(Kind.DIALLED, at, HUB))
+        desk.take(ended_with(Outcome.COMPLETED, at))
+    assert len(desk.state.late) == 16
+    assert len(desk.state.marks) == 5
+
+
+def test_who_misses_it_again_and_again_is_asked_at_rising_distance() -> None:
+    desk = dispatched()
+    given = [d.at - MONDAY for d in desk.pass_until(MONDAY + 3 * HOUR) if d.state.owner]
+    assert [span // MINUTE for span in given] == [7, 19, 41, 83, 165]
+
+
+def test_a_window_named_while_it_is_offered_takes_it_back() -> None:
+    desk = dispatched()
+    window = Window(MONDAY + 2 * HOUR, MONDAY + 3 * HOUR)
+    desk.take(told(Kind.JOINED, MONDAY + MINUTE, CUSTOMER, window=window))
+    assert (desk.state.status, desk.state.owner) == (Status.SCHEDULED, "")
+    assert desk.last.promise.due_at == window.end
+
+
+def test_a_window_named_during_the_call_is_for_the_next_attempt() -> None:
+    desk = in_call()
+    window = Window(MONDAY + 2 * HOUR, MONDAY + 3 * HOUR)
+    desk.take(told(Kind.JOINED, MONDAY + 2 * MINUTE, CUSTOMER, window=window))
+    assert desk.state.status is Status.IN_CALL
+    desk.take(ended_with(Outcome.NO_ANSWER, MONDAY + 3 * MINUTE))
+    passed = desk.pass_until(MONDAY + 2 * HOUR)
+    given = [decision.at for decision in passed if decision.state.owner]
+    assert given == [window.start]
+
+
+def test_a_window_cannot_be_moved_without_end() -> None:
+    desk = CallDesk(agents={})
+    desk.take(requested())
+    for hour in range(1, 20):
+        window = Window(end=MONDAY + hour * HOUR)
+        desk.take(told(Kind.JOINED, MONDAY, CUSTOMER, window=window, event_id=f"j{hour}"))
+    assert len(desk.state.marks) <= 21
+    while len([m for m in desk.state.marks if m.kind is MarkKind.CALLBACK_REQUESTED]) < 20:
+        at = desk.state.last_at + MINUTE
+        desk.take(told(Kind.JOINED, at, CUSTOMER, window=Window(end=at + HOUR)))
+    at = desk.state.last_at + MINUTE
+    with pytest.raises(InputError, match="moved 20 times"):
+        desk.take(told(Kind.JOINED, at, CUSTOMER, window=Window(end=at + HOUR)))

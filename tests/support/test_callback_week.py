@@ -16,12 +16,14 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import TypeAdapter
 
 from rules.load import load_pack
 from support.calendar import BusinessCalendar
 from support.callback_decision import CallbackDecision
 from support.callback_hours import Dispatchable, next_dispatch
 from support.callbacks import (
+    CallbackEvent,
     CallbackState,
     CallbackStatus,
     CallOutcome,
@@ -314,3 +316,11 @@ def test_what_the_queue_says_of_the_next_dispatch_is_what_a_clock_on_the_wall_sa
             found = next_dispatch(decision.state, decision.at, OPEN, LEGAL_HOURS, do_not_call=False)
             now = isinstance(found, Dispatchable) and found.at == decision.at
             assert now == may_be_called(decision.state, decision.at), name
+
+
+def test_every_state_and_event_is_the_same_after_it_was_written_and_read(week: Week) -> None:
+    states, events = TypeAdapter(CallbackState), TypeAdapter(CallbackEvent)
+    for state in week.desk.states.values():
+        assert states.validate_json(states.dump_json(state)) == state
+    event = requested(START, Window(START + HOUR, START + 2 * HOUR))
+    assert events.validate_json(events.dump_json(event)) == event
