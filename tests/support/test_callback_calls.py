@@ -296,3 +296,12 @@ def test_a_window_cannot_be_moved_without_end() -> None:
     at = desk.state.last_at + MINUTE
     with pytest.raises(InputError, match="moved 20 times"):
         desk.take(told(Kind.JOINED, at, CUSTOMER, window=Window(end=at + HOUR)))
+
+
+def test_a_dial_without_a_number_is_of_the_last_attempt_unless_it_came_after_it() -> None:
+    desk = dispatched()
+    attempt(desk, Outcome.NO_ANSWER)
+    desk.take(told(Kind.DIALLED, MONDAY + MINUTE, HUB, event_id="again"), late=MINUTE)
+    assert (desk.state.status, desk.state.attempts) == (Status.RETRY_WAIT, 1)
+    desk.take(told(Kind.DIALLED, MONDAY + 5 * MINUTE))
+    assert (desk.state.status, desk.state.attempts, desk.state.owner) == (Status.IN_CALL, 2, "kim")

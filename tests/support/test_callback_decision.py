@@ -323,3 +323,21 @@ def test_an_event_that_comes_late_counts_from_the_last_instant_on() -> None:
     assert (late.at, late.state.ended_at) == (MONDAY + HOUR, MONDAY + HOUR)
     assert late.lateness == timedelta(minutes=61)
     assert desk.states[CB].status is Status.CANCELLED
+
+
+def test_a_telephone_that_is_connected_later_does_not_dial_what_the_agent_may_have_dialled() -> (
+    None
+):
+    desk = dispatched()
+    desk.take(told(Kind.ACCEPT, MONDAY))
+    desk.outside = TELEPHONE
+    noted = desk.take(told(Kind.NOTE, MONDAY + MINUTE))
+    assert (noted.effects, noted.state.dialling) == ((), "")
+
+
+def test_an_owner_lock_that_ran_out_is_renewed_by_no_rule() -> None:
+    desk = in_call(rules=(action("lock_owner", minutes=10),))
+    passed = desk.pass_until(MONDAY + 11 * MINUTE)
+    assert [str(decision.due.kind) for decision in passed if decision.due] == ["lock_expired"]
+    assert "no rule renews it" in passed[0].actions[-1].detail
+    assert passed[0].state.locked_until is None

@@ -192,3 +192,12 @@ def test_a_deadline_is_derived_when_it_is_set_and_not_when_it_stays() -> None:
     assert sum((s.counted for s in derivation.ahead), timedelta(0)) == 2 * HOUR
     noted = desk.take(told(Kind.NOTE, MONDAY + HOUR))
     assert dict(noted.derivations) == {}
+
+
+def test_a_window_named_after_the_first_dial_promises_nothing_anew() -> None:
+    desk = dispatched()
+    desk.take(ended_with(CallOutcome.BUSY, MONDAY + MINUTE))
+    window = Window(MONDAY + 4 * HOUR, MONDAY + 6 * HOUR)
+    again = desk.take(told(Kind.JOINED, MONDAY + HOUR, CUSTOMER, window=window))
+    assert again.state.status is CallbackStatus.SCHEDULED
+    assert (len(again.clocks), again.promise.met_at) == (1, MONDAY + MINUTE)
