@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rules.document import Node, suggest
 from rules.expansion import facts_behind
+from support.callback_actions import CALLBACK_ACTIONS
 from support.needs import RuleAction
 from support.relations import Relation
 from support.situation import CATALOGUE, facts_of
@@ -12,7 +13,17 @@ from support.subjects import TRIGGERS, Subject
 _NESTING = ("all", "any")
 _TELLABLE = ("lead", "manager", "on_call", "channel")
 _ELSEWHERE = frozenset({"notify", "record"})
-"""Actions that need no ticket: all that rules of other subjects can do."""
+"""Actions that need neither a ticket nor a callback."""
+_OF_CALLBACKS = _ELSEWHERE | CALLBACK_ACTIONS.keys()
+
+
+def _possible(subject: Subject) -> frozenset[str]:
+    """Return what rules about anything but tickets can do."""
+    return _OF_CALLBACKS if subject is Subject.CALLBACK else _ELSEWHERE
+
+
+def _tellable(subject: Subject) -> tuple[str, ...]:
+    return ("owner", *_TELLABLE) if subject is Subject.CALLBACK else _TELLABLE
 
 
 def subjects_of(on: Iterable[str]) -> tuple[Subject, ...]:
@@ -66,16 +77,19 @@ def refuse_foreign_actions(
 ) -> None:
     """Raise PackError for the first action of the list `then` that needs a ticket and has none."""
     others = [subject for subject in subjects if subject is not Subject.TICKET]
-    if not others:
-        return
     for node, action in zip(then.items("`then`"), actions, strict=True):
-        if action.kind not in _ELSEWHERE:
-            raise node.place.fault(
-                f"a rule about a {others[0]} cannot `{action.kind}`, which needs a ticket; "
-                f"possible: {_listed(_ELSEWHERE)}"
-            )
-        to = action.params.get("to", "")
-        if action.kind == "notify" and to not in _TELLABLE:
-            raise node.place.fault(
-                f"a rule about a {others[0]} has no {to} to notify{suggest(str(to), _TELLABLE)}"
-            )
+        for subject in others:
+            _refuse(node, action, subject)
+
+
+def _refuse(node: Node, action: RuleAction, subject: Subject) -> None:
+    if action.kind not in _possible(subject):
+        raise node.place.fault(
+            f"a rule about a {subject} cannot `{action.kind}`, which needs a ticket; "
+            f"possible: {_listed(_possible(subject))}"
+        )
+    to, tellable = action.params.get("to", ""), _tellable(subject)
+    if action.kind == "notify" and to not in tellable:
+        raise node.place.fault(
+            f"a rule about a {subject} has no {to} to notify{suggest(str(to), tellable)}"
+        )

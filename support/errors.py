@@ -56,6 +56,18 @@ class TicketExistsError(InputError):
     code = "TicketExists"
 
 
+class UnknownCallbackError(InputError):
+    """No callback with this id in this tenant."""
+
+    code = "UnknownCallback"
+
+
+class CallbackExistsError(InputError):
+    """`requested` for an id that the tenant already has, from another event."""
+
+    code = "CallbackExists"
+
+
 class EventIdReusedError(InputError):
     """The ticket has an event with this id that was something else; nothing was done."""
 
@@ -63,7 +75,7 @@ class EventIdReusedError(InputError):
 
 
 class TransitionRefusedError(InputError):
-    """The event is impossible in the ticket's state; `details` has `state` and `allowed`."""
+    """The event is impossible in the state it meets; `details` has `state` and `allowed`."""
 
     code = "TransitionRefused"
 
@@ -96,6 +108,12 @@ class ChangeRunningError(InputError):
     """Another bulk change has to end first; `details` has its `change_id` and `actor`."""
 
     code = "ChangeRunning"
+
+
+class NotToBeCalledError(InputError):
+    """Nobody may be called now: window, calendar, calling hours or list; `details` has `why`."""
+
+    code = "NotToBeCalled"
 
 
 class CalendarError(FlowHubError):

@@ -7,6 +7,7 @@ Clocks are not touched here: an event leaves its marks, and `support.sla` reads 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from support import handovers
 from support.errors import ImplausibleTimeError, InputError
@@ -33,7 +34,19 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 
 
-def check_time(event: TicketEvent) -> None:
+class Dated(Protocol):
+    """Anything that happened at one instant and was received at another."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened, as its sender says."""
+
+    @property
+    def received_at(self) -> datetime:
+        """When it came in."""
+
+
+def check_time(event: Dated) -> None:
     """Refuse an event whose time cannot be true; ImplausibleTimeError says which limit it broke."""
     if event.occurred_at < EARLIEST:
         raise ImplausibleTimeError(

@@ -2,7 +2,8 @@
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from support.errors import InputError, NoRoomError
 from support.model import EventKind, TicketEvent, TicketStatus
@@ -17,6 +18,32 @@ _STAND_INS: Mapping[Role, tuple[Role, ...]] = {
     Role.ON_CALL: (Role.MANAGER, Role.LEAD),
 }
 """Who is told where nobody has the role: a step that reaches nobody would be a silent one."""
+
+
+class Owned(Protocol):
+    """What has an owner, and a team that it is for."""
+
+    @property
+    def owner(self) -> str:
+        """Agent who has it; empty: nobody."""
+
+    @property
+    def team(self) -> str:
+        """Team that it is for; may be empty."""
+
+
+class Deciding(Protocol):
+    """A decision in the making about something that is owned."""
+
+    on_call: bool
+
+    @property
+    def state(self) -> Owned:
+        """What is decided about."""
+
+    @property
+    def at(self) -> datetime:
+        """Nominal instant of the decision."""
 
 
 def claim_asked(
@@ -59,13 +86,13 @@ def escalate(work: Work, action: RuleAction) -> Asking:
     return Done(Outcome.DONE, f"escalated to {target} {', '.join(told)}{place}")
 
 
-def target_of(work: Work, action: RuleAction) -> str:
+def target_of(work: Deciding, action: RuleAction) -> str:
     """Whom a step is for: as the rule says, or the on-call rota where the ladder says so."""
     target = str(action.params["to"])
     return str(Role.ON_CALL) if work.on_call and target != "channel" else target
 
 
-def recipients(work: Work, target: str) -> Generator[Need, Answer, tuple[str, tuple[str, ...]]]:
+def recipients(work: Deciding, target: str) -> Generator[Need, Answer, tuple[str, tuple[str, ...]]]:
     """Return who is told, and in which role: where nobody has the one asked for, a stand-in."""
     if target == "owner":
         return target, ((work.state.owner,) if work.state.owner else ())

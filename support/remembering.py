@@ -36,14 +36,17 @@ def memory_of(
 def remembered(state: TicketState, new: Iterable[Firing]) -> TicketState:
     """Return the state that remembers `new` as well, of each rule the newest in each scope."""
     added = tuple(new)
-    if not added:
-        return state
-    kept = {(one.rule_id, one.scope): one for one in state.firings}
-    for one in added:
+    return replace(state, firings=with_firings(state.firings, added)) if added else state
+
+
+def with_firings(known: Iterable[Firing], new: Iterable[Firing]) -> tuple[Firing, ...]:
+    """Return what is remembered of `known` and `new`, oldest first."""
+    kept = {(one.rule_id, one.scope): one for one in known}
+    for one in new:
         before = kept.pop((one.rule_id, one.scope), None)
         newest = before if before is not None and before.at > one.at else one
         kept[one.rule_id, one.scope] = newest
-    return replace(state, firings=_newest(list(kept.values())))
+    return _newest(list(kept.values()))
 
 
 def _newest(firings: list[Firing]) -> tuple[Firing, ...]:

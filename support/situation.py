@@ -132,21 +132,30 @@ _SPECS = (
         _METRICS,
         lambda s: _metric(s, DueKind.STEP),
     ),
-    FactSpec(
-        "step_fraction",
-        FactType.NUMBER,
-        "share of the target at which the step fell due; 0 otherwise",
-        lambda s: s.due.fraction if s.due else 0.0,
+    _shared(
+        FactSpec(
+            "step_fraction",
+            FactType.NUMBER,
+            "share of the target at which the step fell due; 0 otherwise",
+            lambda s: s.due.fraction if s.due else 0.0,
+        ),
+        Subject.CALLBACK,
     ),
-    _count(
-        "step_repeat",
-        "which repeat of its step fell due; 0 for the first time",
-        lambda s: int(s.due.step.partition("#")[2] or 0) if s.due else 0,
+    _shared(
+        _count(
+            "step_repeat",
+            "which repeat of its step fell due; 0 for the first time",
+            lambda s: int(s.due.step.partition("#")[2] or 0) if s.due else 0,
+        ),
+        Subject.CALLBACK,
     ),
-    _flag(
-        "step_on_call",
-        "the step fell due in closed hours and goes to the on-call rota",
-        lambda s: s.due is not None and s.due.on_call,
+    _shared(
+        _flag(
+            "step_on_call",
+            "the step fell due in closed hours and goes to the on-call rota",
+            lambda s: s.due is not None and s.due.on_call,
+        ),
+        Subject.CALLBACK,
     ),
     _choice(
         "breached_metric",
@@ -167,11 +176,14 @@ _SPECS = (
         tuple(str(channel) for channel in Channel),
         lambda s: str(s.state.channel),
     ),
-    _choice(
-        "priority",
-        "how urgent the ticket is",
-        tuple(str(priority) for priority in Priority),
-        lambda s: str(s.state.priority),
+    _shared(
+        _choice(
+            "priority",
+            "how urgent it is",
+            tuple(str(priority) for priority in Priority),
+            lambda s: str(s.state.priority),
+        ),
+        Subject.CALLBACK,
     ),
     _choice(
         "status",
@@ -187,19 +199,28 @@ _SPECS = (
     ),
     _shared(_text("tenant", "tenant that is decided for", lambda s: s.state.tenant)),
     _shared(
-        _text("team", "team that the ticket is for; may be empty", lambda s: s.state.team),
+        _text("team", "team that it is for; may be empty", lambda s: s.state.team),
         Subject.CALLBACK,
     ),
     _shared(
         _text("tier", "tier of the customer; may be empty", lambda s: s.state.tier),
         Subject.CALLBACK,
     ),
-    _set("skills", "skills that the ticket needs", lambda s: s.state.skills),
+    _shared(
+        _set("skills", "skills that it needs", lambda s: s.state.skills),
+        Subject.CALLBACK,
+    ),
     _set("tags", "tags of the ticket", lambda s: s.state.tags),
     _flag("active", "not resolved and not closed", lambda s: s.state.active),
     _flag("unanswered", "the customer wrote last", lambda s: s.state.unanswered),
-    _flag("owner_set", "the ticket has an owner", lambda s: bool(s.state.owner)),
-    _flag("owner_locked", "automation may not move it now", lambda s: s.state.locked(s.at)),
+    _shared(
+        _flag("owner_set", "it has an owner", lambda s: bool(s.state.owner)),
+        Subject.CALLBACK,
+    ),
+    _shared(
+        _flag("owner_locked", "automation may not move it now", lambda s: s.state.locked(s.at)),
+        Subject.CALLBACK,
+    ),
     _flag(
         "owner_available",
         "it has an owner who is online, and on shift where the roster has shifts",
@@ -210,26 +231,38 @@ _SPECS = (
         "its owner is at work: on shift where the roster has shifts, else online; not on leave",
         lambda s: s.owner_on_shift,
     ),
-    _choice(
-        "no_owner",
-        "why the ticket found no owner when it last looked for one; empty where it has one",
-        ("", *(str(why) for why in NoOwnerWhy)),
-        lambda s: str(s.state.ownership.none.why) if s.state.ownership.none else "",
+    _shared(
+        _choice(
+            "no_owner",
+            "why it found no owner when it last looked for one; empty where it has one",
+            ("", *(str(why) for why in NoOwnerWhy)),
+            lambda s: str(s.state.ownership.none.why) if s.state.ownership.none else "",
+        ),
+        Subject.CALLBACK,
     ),
-    _duration(
-        "ownerless_s",
-        "time since it has had no owner; 0 where it has one",
-        _ownerless_s,
+    _shared(
+        _duration(
+            "ownerless_s",
+            "time since it has had no owner; 0 where it has one",
+            _ownerless_s,
+        ),
+        Subject.CALLBACK,
     ),
-    _duration(
-        "next_shift_in_s",
-        "time until somebody's shift begins who could take it; 0 where none is known",
-        _next_shift_in_s,
+    _shared(
+        _duration(
+            "next_shift_in_s",
+            "time until somebody's shift begins who could take it; 0 where none is known",
+            _next_shift_in_s,
+        ),
+        Subject.CALLBACK,
     ),
-    _count(
-        "declines",
-        "agents who declined it, or did not accept it in time, and are not asked again yet",
-        lambda s: len(s.state.ownership.declined_by(s.at)),
+    _shared(
+        _count(
+            "declines",
+            "agents who declined it, or did not accept it in time, and are not asked again yet",
+            lambda s: len(s.state.ownership.declined_by(s.at)),
+        ),
+        Subject.CALLBACK,
     ),
     _flag("follow_up", "it follows up a closed ticket", lambda s: bool(s.state.follow_up_of)),
     _flag("breached", "an unmet, running clock is past due", lambda s: s.standing.breached),
@@ -283,10 +316,13 @@ _SPECS = (
         "automatic messages to the customer in the last 4 hours",
         lambda s: len(recent(s.state.auto_messages, s.at, timedelta(hours=4))),
     ),
-    _count(
-        "notifications_24h",
-        "notifications to colleagues in the last 24 hours",
-        lambda s: len(recent(s.state.notifications, s.at, timedelta(days=1))),
+    _shared(
+        _count(
+            "notifications_24h",
+            "notifications to colleagues in the last 24 hours",
+            lambda s: len(recent(s.state.notifications, s.at, timedelta(days=1))),
+        ),
+        Subject.CALLBACK,
     ),
 )
 

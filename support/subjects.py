@@ -5,6 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from support.callback_hours import NeverWhy
+from support.callbacks import (
+    CallbackDueKind,
+    CallbackEventKind,
+    CallbackStatus,
+    CallOutcome,
+    EndedWhy,
+)
 from support.lanes import LANES, LaneStatus, Pressure
 from support.model import EventKind, Presence
 from support.needs import Fact
@@ -92,25 +100,22 @@ _CALLBACK = (
         Subject.CALLBACK,
         "callback_status",
         FactType.CHOICE,
-        "where the callback stands after what happened",
-        (
-            "scheduled",
-            "queued",
-            "dispatched",
-            "in_call",
-            "retry_wait",
-            "completed",
-            "abandoned",
-            "expired",
-            "cancelled",
-        ),
+        "where the callback stands after what happened, dispatch included",
+        tuple(map(str, CallbackStatus)),
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_event",
+        FactType.CHOICE,
+        "what somebody did; empty where something fell due",
+        ("", *map(str, CallbackEventKind)),
     ),
     _of(
         Subject.CALLBACK,
         "callback_due",
         FactType.CHOICE,
         "what fell due; empty where the callback was changed by somebody",
-        ("", "window_open", "promise", "retry", "expiry"),
+        ("", *map(str, CallbackDueKind)),
     ),
     _of(
         Subject.CALLBACK,
@@ -120,9 +125,28 @@ _CALLBACK = (
     ),
     _of(
         Subject.CALLBACK,
+        "callback_missed",
+        FactType.FLAG,
+        "its promise was not kept, whether it was dialled since or not",
+    ),
+    _of(
+        Subject.CALLBACK,
         "callback_attempts",
         FactType.COUNT,
         "times it was dialled",
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_outcome",
+        FactType.CHOICE,
+        "how the last attempt ended of which that is known; empty before",
+        ("", *map(str, CallOutcome)),
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_parked",
+        FactType.FLAG,
+        "nobody knows what became of its last dial, and a person has to say",
     ),
     _of(
         Subject.CALLBACK,
@@ -135,6 +159,44 @@ _CALLBACK = (
         "callback_overdue_s",
         FactType.DURATION,
         "time since its promise was missed; 0 where it is not overdue",
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_blocked",
+        FactType.CHOICE,
+        "why nobody may be called for it any more; empty where somebody may",
+        ("", *map(str, NeverWhy)),
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_opens_in_s",
+        FactType.DURATION,
+        "time until somebody may be called: window, calendar, calling hours; 0 now or never",
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_ended",
+        FactType.CHOICE,
+        "why it was abandoned; empty otherwise",
+        ("", *map(str, EndedWhy)),
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_language",
+        FactType.TEXT,
+        "language in which the customer wants to be called; may be empty",
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_country",
+        FactType.TEXT,
+        "country of the number, such as SE",
+    ),
+    _of(
+        Subject.CALLBACK,
+        "callback_has_ticket",
+        FactType.FLAG,
+        "it belongs to a ticket",
     ),
 )
 _LANE = (

@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from support.calendar import BusinessCalendar
 from support.clock import Clocks
@@ -36,6 +37,7 @@ class EffectKind(StrEnum):
 
     NOTIFY = "notify"
     REPLY = "reply"
+    DIAL = "dial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,14 @@ class AutoMessage:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Which ways out of the hub exist; without one, an action is recorded and stays inside."""
+    """Which ways out of the hub exist; without one, an action is recorded and stays inside.
+
+    `dial`: a telephone system dials; without it, the agent does.
+    """
 
     notify: bool = False
     reply: frozenset[Channel] = frozenset()
+    dial: bool = False
 
 
 @dataclass(slots=True)
@@ -168,12 +174,23 @@ class Done:
 Asking = Generator[Need, Answer, Done]
 
 
-def leave(work: Work, action: RuleAction, why: str) -> None:
+class Sheet(Protocol):
+    """What a decision leaves to be written, whatever it is about."""
+
+    records: list[ActionRecord]
+    effects: list[Effect]
+
+    @property
+    def next_key(self) -> str:
+        """Key of the outside action that comes next."""
+
+
+def leave(work: Sheet, action: RuleAction, why: str) -> None:
     """Put on record that `action` was asked for and not done."""
     record_done(work, action, Done(Outcome.REFUSED, why))
 
 
-def record_done(work: Work, action: RuleAction, done: Done) -> None:
+def record_done(work: Sheet, action: RuleAction, done: Done) -> None:
     """Put on record what came of `action`."""
     work.records.append(
         ActionRecord(
@@ -189,7 +206,7 @@ def record_done(work: Work, action: RuleAction, done: Done) -> None:
     )
 
 
-def queue_effect(work: Work, kind: EffectKind, params: Mapping[str, Param]) -> str:
+def queue_effect(work: Sheet, kind: EffectKind, params: Mapping[str, Param]) -> str:
     """Record the intent of an outside action and return its key."""
     effect = Effect(work.next_key, kind, params)
     work.effects.append(effect)

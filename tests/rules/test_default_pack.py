@@ -197,7 +197,27 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "a callback that missed its promise",
         {"on": "callback", "callback_due": "promise", "callback_overdue": True},
-        ["notify lead callback-overdue"],
+        ["escalate lead", "lock_owner 60", "notify lead callback-overdue"],
+    ),
+    (
+        "a callback that is still not dialled later",
+        {
+            "on": "callback",
+            "callback_due": "step",
+            "callback_overdue": True,
+            "step_fraction": 1.5,
+        },
+        ["escalate on_call", "notify on_call callback-overdue"],
+    ),
+    (
+        "a callback whose dial nobody knows of",
+        {"on": "callback", "callback_parked": True, "callback_event": "unknown"},
+        ["notify owner callback-parked", "notify lead callback-parked"],
+    ),
+    (
+        "a callback that expires",
+        {"on": "callback", "callback_status": "expired", "callback_due": "expiry"},
+        ["reply callback-expired", "notify manager callback-given-up"],
     ),
     (
         "a callback that was given up",

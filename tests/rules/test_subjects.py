@@ -119,9 +119,12 @@ def one(on: str, when: str = "{weekday: sun}", then: str = "[{record: {note: n}}
          "record")),
         (one("[callback]", then="[{macro: {name: greet}}]"),
          "line 7: a rule about a callback cannot `macro`, which needs a ticket"),
-        (one("[callback]", then="[{notify: {to: owner, template: t}}]"),
-         ("line 7: a rule about a callback has no owner to notify; possible: channel, lead, "
+        (one("[callback, lane_status]", then="[{notify: {to: owner, template: t}}]"),
+         ("line 7: a rule about a lane has no owner to notify; possible: channel, lead, "
          "manager, on_call")),
+        (one("[callback]", then="[{assign: {strategy: sticky}}]"),
+         ("line 7: a rule about a callback cannot `assign`, which needs a ticket; possible: "
+         "escalate, lock_owner, notify, record, reply")),
         (one("[roster]", then="[{record: {note: '{ticket_id}'}}]"),
          "line 7: `note` has no field `ticket_id`"),
         (one("[roster]", then="[{record: {note: '{channel}'}}]"),
