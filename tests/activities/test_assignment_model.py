@@ -420,11 +420,11 @@ def test_ownership_is_as_the_model_says_whatever_happens(database_url: str) -> N
             run_state_machine_as_test(
                 Ownership,
                 settings=settings(
-                    max_examples=100,
+                    max_examples=60,
                     stateful_step_count=40,
                     deadline=None,
-                    phases=(Phase.explicit, Phase.generate),
-                    print_blob=False,
+                    # To make a failing run shorter takes minutes of real decisions.
+                    phases=(Phase.generate,),
                     suppress_health_check=list(HealthCheck),
                 ),
             )
