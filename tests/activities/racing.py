@@ -49,8 +49,6 @@ TENANT = "race"
 WORKERS, PROCESSES = 16, 8
 ACTIVE_EACH = 13
 """Tickets that a worker has open at a time: in all, about twice what the agents have room for."""
-LEFT_EACH = 6
-"""Tickets that it leaves open at the end."""
 _LANES = 2
 _AT_ONCE = 2
 """Tickets that the people of a worker have in hand: more would only queue before its lanes."""
@@ -194,7 +192,7 @@ class Worker:
             self._create(self._to_create.popleft())
             return True
         ready = [one for one in active if one.to_work_on]
-        if not ready or (not self._to_create and len(active) <= LEFT_EACH):
+        if not ready:
             return False
         self._touch(self._draw.choice(ready))
         return True
