@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,11 +14,13 @@ from activities.relay import Relay
 from hub import assignment
 from store import presences, roster
 from store.pool import Pool
+from support.balancing import Terms
 from support.errors import ChangeRunningError
 from support.model import Actor, ActorKind, EventKind, Presence, TicketEvent, workflow_id
 from tests.activities.desk_watch import Seen, look
 
 LEAD = Actor(ActorKind.AGENT, "lead")
+EAGER = Terms(cool_down=timedelta(0), tolerance=Decimal(0))
 ROUNDS = 30
 """Deliveries after which nothing is left to hand out, or there never will be."""
 
@@ -109,7 +111,7 @@ class Desk:
         """Begin to balance the work; return the change, empty where there is nothing to move."""
         try:
             asked = assignment.Request(self.tenant, LEAD, "balance")
-            return (await assignment.run(self.pool, asked)).change_id
+            return (await assignment.run(self.pool, asked, terms=EAGER)).change_id
         except ChangeRunningError:
             return ""
 
