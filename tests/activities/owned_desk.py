@@ -1,23 +1,34 @@
 """A desk of one tenant on a real database, by a clock of the test, one step after the other."""
 
+import asyncio
 from collections import deque
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from itertools import count
+from typing import Any, TypeVar, cast
 
 from temporalio.client import Client
 
-from activities.decide import DecideActivities
+from activities.decide import DecideActivities, Rulebook
 from activities.messages import DeadlineRef, DecideInput, Verdict
 from activities.relay import Relay
 from hub import assignment
+from rules.load import load_pack
 from store import presences, roster
-from store.pool import Pool
+from store.pool import Pool, open_pool
 from support.balancing import Terms
 from support.errors import ChangeRunningError
 from support.model import Actor, ActorKind, EventKind, Presence, TicketEvent, workflow_id
+from support.work import Outside
 from tests.activities.desk_watch import Seen, look
+from tests.deciding import shipped_policies
+from tests.rules.judging import ReferenceRules
+from tests.store.seeding import START
+
+T = TypeVar("T")
 
 LEAD = Actor(ActorKind.AGENT, "lead")
 EAGER = Terms(cool_down=timedelta(0), tolerance=Decimal(0))
@@ -147,3 +158,35 @@ class _Handle:
 
     async def signal(self, _name: str, event: TicketEvent, **_options: Any) -> None:
         self.desk.signals.append((self.ticket_id, event))
+
+
+@dataclass
+class World:
+    """What all examples share: a database, the shipped rules, and a loop to wait in."""
+
+    runner: asyncio.Runner
+    pool: Pool
+    activities: DecideActivities
+    url: str
+    numbers: "count[int]" = field(default_factory=count)
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def desk(self) -> Desk:
+        return Desk(self.pool, self.activities, self.url, f"desk-{next(self.numbers)}", START)
+
+
+@contextmanager
+def opened_world(url: str) -> Iterator[World]:
+    """Yield the world of a database, decided by the shipped rules."""
+    pack = load_pack(None)
+    with asyncio.Runner() as runner:
+        opened = open_pool(url, max_size=2)
+        pool = runner.run(opened.__aenter__())
+        policies = runner.run(shipped_policies(pool))
+        rulebook = Rulebook(ReferenceRules(pack), pack.macros, policies, Outside())
+        try:
+            yield World(runner, pool, DecideActivities(pool, rulebook), url)
+        finally:
+            runner.run(opened.__aexit__(None, None, None))

@@ -1,11 +1,7 @@
 """Whatever people, agents and the relay do in any order, ownership is as a plain model says."""
 
-import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from itertools import count
 from typing import Any, TypeVar
 
 import pytest
@@ -20,10 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from activities.decide import DecideActivities, Rulebook
 from activities.messages import Verdict
-from rules.load import load_pack
-from store.pool import Pool, open_pool
 from support.model import (
     Actor,
     ActorKind,
@@ -37,72 +30,18 @@ from support.model import (
     WaitingOn,
 )
 from support.model import TicketStatus as Status
-from support.work import Outside
-from tests.activities.owned_desk import LEAD, ROUNDS, Desk
-from tests.deciding import shipped_policies
-from tests.rules.judging import ReferenceRules
+from tests.activities.owned_desk import LEAD, ROUNDS, World, opened_world
+from tests.activities.owning import Agent, Ticket
 from tests.store.seeding import START
 
 T = TypeVar("T")
 CUSTOMER, SYSTEM = Actor(ActorKind.CUSTOMER, "c-1"), Actor(ActorKind.SYSTEM, "bulk")
 DECLINED_FOR = timedelta(hours=4)
-UNITS = {Status.NEW: 1, Status.OPEN: 1, Status.WAITING_INTERNAL: 0.5}
 TEAMS, SKILLS = ("audio", "video"), ((), ("hifi",))
 picks = st.integers(0, 99)
 channels = st.sampled_from((*[Channel.WEB] * 4, Channel.CHAT))
 priorities = st.sampled_from((Priority.NORMAL, Priority.LOW, Priority.URGENT))
 teams, skills = st.sampled_from(("", "", "audio", "video")), st.sampled_from(((), (), ("hifi",)))
-
-
-@dataclass
-class Agent:
-    capacity: Decimal
-    team: str
-    skills: tuple[str, ...]
-    online: bool = True
-
-
-@dataclass
-class Ticket:
-    """`hands` counts changes of owner; `released`: by a person, who may want it to wait."""
-
-    channel: Channel
-    team: str
-    skills: tuple[str, ...]
-    owner: str = ""
-    status: Status = Status.NEW
-    locked_until: datetime | None = None
-    declined: dict[str, datetime] = field(default_factory=dict)
-    hands: int = 0
-    released: bool = False
-
-    @property
-    def units(self) -> Decimal:
-        chat = self.channel is Channel.CHAT and self.status in (Status.NEW, Status.OPEN)
-        return Decimal(4) if chat else Decimal(str(UNITS.get(self.status, 0)))
-
-    def locked(self, at: datetime) -> bool:
-        return bool(self.owner) and self.locked_until is not None and at < self.locked_until
-
-    def suits(self, agent: Agent) -> bool:
-        return self.team in ("", agent.team) and set(self.skills) <= set(agent.skills)
-
-
-@dataclass
-class World:
-    """What all examples share: a database, the shipped rules, and a loop to wait in."""
-
-    runner: asyncio.Runner
-    pool: Pool
-    activities: DecideActivities
-    url: str
-    numbers: "count[int]" = field(default_factory=count)
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
-
-    def desk(self) -> Desk:
-        return Desk(self.pool, self.activities, self.url, f"desk-{next(self.numbers)}", START)
 
 
 class Ownership(RuleBasedStateMachine):
@@ -440,24 +379,16 @@ class Ownership(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_ownership_is_as_the_model_says_whatever_happens(database_url: str) -> None:
-    pack = load_pack(None)
-    with asyncio.Runner() as runner:
-        opened = open_pool(database_url, max_size=2)
-        pool = runner.run(opened.__aenter__())
-        policies = runner.run(shipped_policies(pool))
-        rulebook = Rulebook(ReferenceRules(pack), pack.macros, policies, Outside())
-        Ownership.world = World(runner, pool, DecideActivities(pool, rulebook), database_url)
-        try:
-            run_state_machine_as_test(
-                Ownership,
-                settings=settings(
-                    max_examples=80,
-                    stateful_step_count=50,
-                    deadline=None,
-                    # To make a failing run shorter takes minutes of real decisions.
-                    phases=(Phase.generate,),
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with opened_world(database_url) as world:
+        Ownership.world = world
+        run_state_machine_as_test(
+            Ownership,
+            settings=settings(
+                max_examples=80,
+                stateful_step_count=50,
+                deadline=None,
+                # To make a failing run shorter takes minutes of real decisions.
+                phases=(Phase.generate,),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
