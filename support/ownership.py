@@ -91,7 +91,8 @@ class Ownership:
 
     def begun(self, at: datetime) -> "Ownership":
         """Return it when a ticket without an owner becomes active."""
-        return Ownership(since=at, last=self.last)
+        declined = _in_force(self.declined, at, without="")
+        return Ownership(since=at, last=self.last, declined=declined)
 
     def declined_by(self, at: datetime) -> tuple[str, ...]:
         """Who is not to be asked at `at`."""

@@ -74,6 +74,7 @@ class TicketWorkflow:
         self._taken = 0
         self._inbox: list[TicketEvent] = []
         self._aside = list(start.aside)
+        self._under_way: TicketEvent | None = None
         self._answers: dict[TicketEvent, asyncio.Future[EventResult]] = {}
         self._outside: dict[str, asyncio.Task[None]] = {}
         self._timer = DeadlineTimer(self._aim)
@@ -138,8 +139,18 @@ class TicketWorkflow:
 
     @workflow.signal
     async def deliver(self, event: TicketEvent) -> None:
-        """Take an event of a stream; what became of it is in the ledger."""
+        """Take an event of a stream; what became of it is in the ledger.
+
+        An offer is left where another one waits its turn, which will look for an owner as well.
+        """
+        if self._offer_waits(event) and workflow.patched("one-offer-at-a-time"):
+            return
         self._enqueue(event)
+
+    def _offer_waits(self, event: TicketEvent) -> bool:
+        # One that is under way may not see what this one came from.
+        waiting = (one for one in self._inbox if one is not self._under_way)
+        return event.kind is EventKind.OFFER and any(one.kind is EventKind.OFFER for one in waiting)
 
     @workflow.update
     async def retry(self, effects: list[EffectRef]) -> list[str]:
@@ -203,6 +214,7 @@ class TicketWorkflow:
             await self._take_deadline()
             return
         self._taken += 1
+        self._under_way = event
         try:
             verdict = await self._decide(event)
         except _UndecidableError as error:

@@ -61,6 +61,16 @@ def test_who_declined_is_asked_again_only_after_a_while() -> None:
     assert [str(d.due.kind) for d in passed if d.due and d.state.owner] == ["decline_over"]
 
 
+def test_a_ticket_that_is_reopened_remembers_who_declined_it() -> None:
+    desk = desk_of("kim")
+    desk.take(created())
+    desk.take(event(EventKind.DECLINE, LATER))
+    desk.take(event(EventKind.RESOLVE, LATER + timedelta(minutes=1)))
+    again = desk.take(event(EventKind.REOPEN, LATER + timedelta(minutes=2)))
+    assert again.state.ownership.declined_by(again.at) == ("kim",)
+    assert owner(again) == ""
+
+
 def test_only_the_owner_can_decline() -> None:
     desk = desk_of("kim")
     desk.take(created())
