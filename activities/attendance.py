@@ -10,7 +10,7 @@ from store.attendance import Gone
 from store.outbox import OutboxRow
 from store.pool import Connection
 from support.handing_out import RELAY
-from support.model import Actor, ActorKind, EventKind, TicketEvent
+from support.model import LEFT_PREFIX, Actor, ActorKind, EventKind, TicketEvent
 
 MOST_TOLD = 50
 """Tickets that are told by one row; what is left is told by the next."""
@@ -66,7 +66,7 @@ class OwnersLeft:
             after=str(row.about.get("after", "")),
             most=MOST_TOLD,
         )
-        event = _left(f"left.{row.id}", agent_id, gone)
+        event = _left(f"{LEFT_PREFIX}{row.id}", agent_id, gone)
         for ticket_id in tickets:
             await self._signals.send(row.tenant, ticket_id, event)
         if len(tickets) == MOST_TOLD:

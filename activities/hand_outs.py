@@ -10,7 +10,8 @@ from store import automation, outbox, waiting
 from store.outbox import OutboxRow
 from store.pool import Connection
 from store.waiting import PAGE, Place
-from support.handing_out import MOST_OFFERS, OFFER_PREFIX, WaitingTicket, behind, chosen, offer
+from support.handing_out import MOST_OFFERS, WaitingTicket, behind, chosen, offer
+from support.model import OFFER_PREFIX
 
 _log = logs.get(__name__)
 

@@ -90,7 +90,18 @@ async def give_owner(pool: Pool, number: int) -> None:
         )
         state = state_from_json(found.state or "")
         surroundings = Surroundings(conn, TENANT, ticket_id, now, NoRules())
-        work = Work(state, now, BOOK, now, workflow_id, 2, Outside(), {})
+        work = Work(
+            state=state,
+            at=now,
+            now=now,
+            owner_left=False,
+            book=BOOK,
+            follow_up_default=now,
+            workflow_id=workflow_id,
+            decision_seq=2,
+            outside=Outside(),
+            macros={},
+        )
         done = await surroundings.drive(assign(work, ASSIGN))
         assert done.outcome is Outcome.DONE, done.detail
         await ledger.write_ticket(conn, row_of(work.state, 2, now))

@@ -10,9 +10,7 @@ from store import messages
 from store.pool import Pool, transaction
 from support.errors import InputError
 from support.model import (
-    AUTO_PREFIX,
-    BULK_PREFIX,
-    FAILED_PREFIX,
+    OWN_PREFIXES,
     Actor,
     Channel,
     EventKind,
@@ -157,10 +155,10 @@ class Drafts:
     def _event(self, kind: EventKind, origin: Origin, text: str) -> TicketEvent:
         now = datetime.now(UTC) - self._offset
         event_id = checked_id(origin.event_id or uuid.uuid4().hex, "event id")
-        if event_id.startswith((AUTO_PREFIX, FAILED_PREFIX, BULK_PREFIX)):
+        if event_id.startswith(OWN_PREFIXES):
             raise InputError(
-                f"event ids that begin with {AUTO_PREFIX}, {FAILED_PREFIX} or {BULK_PREFIX} are "
-                "the hub's own: choose another",
+                f"event ids that begin with {', '.join(OWN_PREFIXES)} are the hub's own: "
+                "choose another",
                 field="event_id",
             )
         checked_id(origin.actor.id, "actor")

@@ -22,6 +22,7 @@ from support.transitions import check
 from support.work import Asking, Done, Outcome, Work
 
 _HAS_IT = "has the ticket now"
+_LATE = timedelta(seconds=5)
 _DECLINED = "declined it, or did not accept it in time"
 
 
@@ -85,17 +86,21 @@ def _order(work: Work, action: RuleAction) -> _Order:
     overflow_at = None
     if after is not None and not state.owner:
         since = state.ownership.since or state.created_at
-        overflow_at = since + timedelta(seconds=float(str(after)))
+        overflow_at = state.ownership.overflow_at or since + timedelta(seconds=float(str(after)))
     return _Order(
         role=Role(str(params.get("role", Role.AGENT))),
         team=str(params.get("team") or state.team),
         strategy=Strategy(str(params.get("strategy", Strategy.LEAST_LOADED))),
         skills=state.skills,
         overflow_at=overflow_at,
-        insists=overflow_at is None or work.at < overflow_at,
+        insists=bool(state.owner) or not _overflows(state, overflow_at, work.at),
         accept_within=None if within is None else timedelta(seconds=float(str(within))),
         releases=params.get("otherwise") == "release",
     )
+
+
+def _overflows(state: TicketState, overflow_at: datetime | None, at: datetime) -> bool:
+    return state.ownership.overflowed or (overflow_at is not None and overflow_at <= at)
 
 
 def _wanted(work: Work, order: _Order) -> FindCandidates:
@@ -122,7 +127,9 @@ def _excluded(state: TicketState, at: datetime) -> Mapping[str, str]:
 def _give(work: Work, action: RuleAction, agent_id: str, accept_within: timedelta | None) -> None:
     work.apply(replace(work.event(EventKind.ASSIGN, action.rule_id), assignee=agent_id))
     if accept_within is not None:
-        ownership = replace(work.state.ownership, accept_by=work.at + accept_within)
+        # Nobody can accept what was decided late before they had it.
+        begins = work.now if work.now - work.at > _LATE else work.at
+        ownership = replace(work.state.ownership, accept_by=begins + accept_within)
         work.state = replace(work.state, ownership=ownership)
 
 
@@ -154,7 +161,8 @@ def _remember(work: Work, action: RuleAction, order: _Order, none: NoOwner) -> N
         before,
         none=none,
         sought_teams=teams,
-        overflow_at=order.overflow_at or before.overflow_at,
+        overflow_at=order.overflow_at if order.insists else None,
+        overflowed=not order.insists,
     )
     work.state = replace(work.state, ownership=after)
     if not work.told_no_owner:

@@ -193,7 +193,8 @@ def changes(work: Work, action: RuleAction) -> bool:
         case "escalate":
             return state.active and not state.owner
         case "assign" | "reply" | "resolve" | "close" | "resume" | "reopen":
-            return EventKind(action.kind) in ALLOWED[state.status]
+            in_vain = action.kind == "assign" and not state.owner and work.told_no_owner
+            return EventKind(action.kind) in ALLOWED[state.status] and not in_vain
         case _:
             return False
 

@@ -49,6 +49,8 @@ _BY_AUTOMATION = frozenset(
         DueKind.DECLINE_OVER,
     }
 )
+OF_OWNER = frozenset({DueKind.ACCEPTANCE, DueKind.OVERFLOW, DueKind.DECLINE_OVER})
+"""What falls due about who has a ticket, or should have it: it is over when it has been decided."""
 _LABELS = {
     DueKind.STEP: "{metric} at {share} of its target",
     DueKind.BREACH: "{metric} breaches",

@@ -12,7 +12,7 @@ from support.actions import use_policies
 from support.chains import Course, Round, follow
 from support.clock import Clock, Clocks, ClockState, Exchange
 from support.corrections import Correction, correct, with_terms
-from support.deadlines import FOLLOW_UP_AFTER, Due, DueKind, named, upcoming
+from support.deadlines import FOLLOW_UP_AFTER, OF_OWNER, Due, DueKind, named, upcoming
 from support.errors import InputError, TicketExistsError, UnknownTicketError
 from support.escalation import StepRecord
 from support.halting import let_go_on, tell
@@ -310,7 +310,9 @@ def _at_deadline(request: Request, trigger: Deadline) -> tuple[TicketState, Due,
         return replace(state, locked_until=None), due, clocks
     if due.kind is DueKind.ACCEPTANCE:
         state = missed(state, due.at)
-    if not due.metric:
+    if due.kind in (DueKind.OVERFLOW, DueKind.DECLINE_OVER):
+        state = replace(state, ownership=state.ownership.without_past(due.at))
+    if not (due.metric or due.kind in OF_OWNER):
         state = replace(state, settled=(*state.settled[-15:], due.stamp))
     return state, due, clocks
 
@@ -319,6 +321,8 @@ def _work(request: Request, state: TicketState, at: datetime) -> Work:
     return Work(
         state=state,
         at=at,
+        now=request.now,
+        owner_left=request.owner_left,
         book=request.book,
         current=request.current,
         follow_up_default=request.book.office.add(at, FOLLOW_UP_AFTER),

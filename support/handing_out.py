@@ -16,7 +16,6 @@ from support.work import ActionRecord
 
 MOST_OFFERS = 50
 """Tickets that are offered for one wake-up; what is left is offered by the next."""
-OFFER_PREFIX = "offer."
 RELAY = "relay"
 _RELAY = Actor(ActorKind.SYSTEM, RELAY)
 _ASSIGN = str(EventKind.ASSIGN)

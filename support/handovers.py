@@ -1,19 +1,21 @@
 """How a ticket goes from hand to hand: what each event about its owner makes of its state."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from support.errors import InputError, OwnerChangedError, OwnerLockedError
 from support.marking import with_move
 from support.marks import Given
 from support.model import ActorKind, LeftCause, TicketEvent, TicketStatus
-from support.ownership import DECLINED_FOR, MISSED_FOR
+from support.ownership import DECLINED_FOR, Ownership
 from support.ticket import TicketState
 
 
 def assign(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     """Give it to somebody, or to nobody: over an owner lock only by its owner, or with a reason."""
     by_rule = event.actor.kind is ActorKind.RULE
+    if event.actor.kind is ActorKind.CUSTOMER:
+        raise InputError("a customer cannot say whose a ticket is", field="actor")
     if state.locked(at) and not (by_rule or event.actor.id == state.owner or event.message_ref):
         raise _locked(state, ": give the reason to override it")
     moved = state.owner not in ("", event.assignee)
@@ -41,12 +43,17 @@ def _locked(state: TicketState, what_to_do: str = "") -> OwnerLockedError:
 
 def missed(state: TicketState, at: datetime) -> TicketState:
     """Return the ticket when its owner did not accept it in time."""
-    return _given_back(state, at, MISSED_FOR)
+    return _given_back(state, state.ownership.not_accepted(state.owner, at))
 
 
-def _given_back(state: TicketState, at: datetime, spared: timedelta) -> TicketState:
-    ownership = state.ownership.given_back(state.owner, at, spared=spared)
-    return replace(state, owner="", locked_until=None, ownership=ownership)
+def _given_back(state: TicketState, ownership: Ownership) -> TicketState:
+    return replace(
+        state,
+        owner="",
+        locked_until=None,
+        reassign_count=state.reassign_count + 1,
+        ownership=ownership,
+    )
 
 
 def left_behind(before: TicketState, state: TicketState, *, owner_left: bool) -> TicketState:
@@ -64,7 +71,8 @@ def decline(
     if event.actor.kind is not ActorKind.AGENT or event.actor.id != state.owner:
         owner = f"its owner {state.owner}" if state.owner else "an owner, and it has none"
         raise InputError(f"only {owner} can decline the ticket", field="actor")
-    return _given_back(state, max(at, state.last_at), DECLINED_FOR)
+    since = max(at, state.last_at)
+    return _given_back(state, state.ownership.given_back(state.owner, since, spared=DECLINED_FOR))
 
 
 def unlock(

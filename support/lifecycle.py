@@ -174,15 +174,16 @@ def advance(
         after = _settled(state, after)
     if after.active and not state.active and not after.owner:
         after = replace(after, ownership=after.ownership.begun(at))
-    if _accepts(after, event):
-        after = replace(after, ownership=replace(after.ownership, accept_by=None))
+    if after.ownership.accept_by is not None and (not after.active or _accepts(after, event)):
+        after = replace(after, ownership=after.ownership.accepted())
     return replace(after, last_at=max(at, state.last_at))
 
 
 def _accepts(state: TicketState, event: TicketEvent) -> bool:
     """Whether the owner shows that they took the ticket: by anything that they do with it."""
-    waited_for = state.ownership.accept_by is not None
-    return waited_for and event.actor.kind is ActorKind.AGENT and event.actor.id == state.owner
+    actor = event.actor
+    for_owner = actor.on_behalf_of == state.owner
+    return for_owner or (actor.kind is ActorKind.AGENT and actor.id == state.owner)
 
 
 def _customer_message(

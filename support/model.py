@@ -24,6 +24,10 @@ AUTO_PREFIX = "auto."
 FAILED_PREFIX = "failed."
 BULK_PREFIX = "bulk."
 """Begins the ids of bulk changes, which are those of the events that they send."""
+OFFER_PREFIX = "offer."
+LEFT_PREFIX = "left."
+OWN_PREFIXES = (AUTO_PREFIX, FAILED_PREFIX, BULK_PREFIX, OFFER_PREFIX, LEFT_PREFIX)
+"""Begin the ids of events that only the hub sends."""
 
 
 class Channel(StrEnum):

@@ -8,7 +8,8 @@ from enum import StrEnum
 DECLINED_FOR = timedelta(hours=4)
 """How long a ticket is not offered again to who declined it."""
 MISSED_FOR = timedelta(minutes=5)
-"""How long to who did not accept it in time, and so is probably not looking."""
+"""How long to the first who did not accept it in time, and so is probably not looking; each
+further one is spared it twice as long as the one before, at most `DECLINED_FOR`."""
 
 
 class NoOwnerWhy(StrEnum):
@@ -57,8 +58,9 @@ class Ownership:
 
     `since` is when the present owner got it, or since when it has had none. `last` had it
     before, unless a person took it from them or they gave it back: a ticket sticks to them.
-    `accept_by`: the owner has to show by then that they took it. `overflow_at`: from then on it is
-    also given to who lacks its skills. `sought_teams` are teams beside its own that rules have
+    `accept_by`: the owner has to show by then that they took it; `missed` have not, one after
+    another. `overflow_at`: from then on it is also given to who lacks its skills, and once that has
+    come it is `overflowed`. `sought_teams` are teams beside its own that rules have
     asked for it in vain. `none` is why nobody has it.
     """
 
@@ -66,7 +68,9 @@ class Ownership:
     last: str = ""
     declined: tuple[Declined, ...] = ()
     accept_by: datetime | None = None
+    missed: int = 0
     overflow_at: datetime | None = None
+    overflowed: bool = False
     sought_teams: tuple[str, ...] = ()
     none: NoOwner | None = None
 
@@ -81,13 +85,39 @@ class Ownership:
             since=at,
             last=(before if sticks else "") if before else self.last,
             declined=_in_force(self.declined, at, without=to),
+            missed=self.missed,
+            overflow_at=self.overflow_at,
+            overflowed=self.overflowed,
+            sought_teams=self.sought_teams,
         )
 
+    def accepted(self) -> "Ownership":
+        """Return it when the owner has taken the ticket: what led to it is over."""
+        return Ownership(since=self.since, last=self.last, declined=self.declined)
+
     def given_back(self, owner: str, at: datetime, *, spared: timedelta) -> "Ownership":
-        """Return it when `owner` gave the ticket back, who is `spared` it for a time."""
+        """Return it when `owner` gave the ticket back, who is `spared` it for a time.
+
+        It is as old as it was: its overflow is neither put off nor taken back.
+        """
         after = self.passed(owner, "", at, sticks=False)
         declined = _in_force(after.declined, at, without=owner)
         return replace(after, declined=(*declined, Declined(owner, at + spared)))
+
+    def not_accepted(self, owner: str, at: datetime) -> "Ownership":
+        """Return it when `owner` did not accept the ticket in time."""
+        spared = min(MISSED_FOR * 2 ** min(self.missed, 6), DECLINED_FOR)
+        return replace(self.given_back(owner, at, spared=spared), missed=self.missed + 1)
+
+    def without_past(self, at: datetime) -> "Ownership":
+        """Return it when something that it waited for has come at `at`."""
+        overflows = self.overflows(at)
+        return replace(
+            self,
+            declined=_in_force(self.declined, at, without=""),
+            overflow_at=None if overflows else self.overflow_at,
+            overflowed=overflows,
+        )
 
     def begun(self, at: datetime) -> "Ownership":
         """Return it when a ticket without an owner becomes active."""
@@ -100,7 +130,7 @@ class Ownership:
 
     def overflows(self, at: datetime) -> bool:
         """Whether its skills are no longer insisted on at `at`."""
-        return self.overflow_at is not None and self.overflow_at <= at
+        return self.overflowed or (self.overflow_at is not None and self.overflow_at <= at)
 
 
 def _in_force(declined: Iterable[Declined], at: datetime, *, without: str) -> tuple[Declined, ...]:

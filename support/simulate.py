@@ -14,7 +14,6 @@ from heapq import heappop, heappush
 
 from support.decision import Deadline, Decision, Request, decide
 from support.handing_out import (
-    OFFER_PREFIX,
     Room,
     WaitingLine,
     frees,
@@ -22,7 +21,7 @@ from support.handing_out import (
     passed_by,
     waiting_ticket,
 )
-from support.model import TicketEvent, TicketStatus, workflow_id
+from support.model import OFFER_PREFIX, TicketEvent, TicketStatus, workflow_id
 from support.needs import (
     Answer,
     ClaimOwner,

@@ -13,6 +13,7 @@ from typing import Protocol
 from support.calendar import BusinessCalendar
 from support.clock import Clocks
 from support.corrections import Correction
+from support.handovers import left_behind
 from support.lifecycle import advance
 from support.limits import USUAL, Limits
 from support.marks import Mark
@@ -90,6 +91,7 @@ class Outside:
 class Work:
     """A decision in the making: the state so far, and what is to be written with it.
 
+    It is made at `now`, about the instant `at`. `owner_left`: who had the ticket has left for good.
     `lock_expired`: it is about an owner lock that has run out. `told_no_owner`: rules have heard
     that nobody takes the ticket. `facts` are those that the rules
     were last asked with, for their texts. `happened` is what automation did to the ticket, each
@@ -98,6 +100,8 @@ class Work:
 
     state: TicketState
     at: datetime
+    now: datetime
+    owner_left: bool
     book: PolicyBook
     follow_up_default: datetime
     workflow_id: str
@@ -140,7 +144,8 @@ class Work:
         What changes nothing, such as a priority that it has already, sets off no rule.
         """
         before = self.state
-        self.state = advance(before, event, self.at, self.follow_up_default)
+        after = advance(before, event, self.at, self.follow_up_default)
+        self.state = left_behind(before, after, owner_left=self.owner_left)
         if replace(self.state, marks=before.marks, last_at=before.last_at) != before:
             self.happened.append((len(self.records), event))
 

@@ -73,6 +73,11 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["escalate owner", "notify owner step-75"],
     ),
     (
+        "a chat goes on without its owner being there",
+        {"on": "customer_message", "channel": "chat", "owner_set": True},
+        ["assign 30 release"],
+    ),
+    (
         "a chat without an owner",
         {"channel": "chat"},
         ["assign 30"],
@@ -125,12 +130,12 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "a chat at its target",
         {**STEP, **OWNED, "step_fraction": 1.0, "channel": "chat"},
-        ["assign", "notify owner step-chat"],
+        ["assign 30", "notify owner step-chat"],
     ),
     (
         "a chat at its target without an owner",
         {**STEP, "step_fraction": 1.0, "channel": "chat"},
-        ["assign", "escalate lead", "notify lead step-no-owner"],
+        ["assign 30", "escalate lead", "notify lead step-no-owner"],
     ),
     (
         "a chat at twice its target",
@@ -150,7 +155,7 @@ CASES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "a chat at its target after five notifications",
         {**STEP, **OWNED, "step_fraction": 1.0, "channel": "chat", "notifications_24h": 5},
-        ["assign", "escalate lead"],
+        ["assign 30", "escalate lead"],
     ),
     (
         "a breach after six notifications",

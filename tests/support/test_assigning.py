@@ -151,14 +151,14 @@ def test_a_ticket_without_an_owner_says_why_and_when_somebody_comes() -> None:
     assert asked.facts["ownerless_s"] == 3600
 
 
-def test_another_team_that_was_asked_in_vain_is_remembered_until_somebody_has_it() -> None:
+def test_another_team_that_was_asked_in_vain_is_remembered_should_the_ticket_come_back() -> None:
     desk = desk_of(team="night")
     assert desk.take(created()).state.ownership.sought_teams == ("night",)
     desk.agents["kim"] = FREE
     given_to = desk.take(event(EventKind.CUSTOMER_MESSAGE, LATER))
     assert owner(given_to) == "kim"
-    assert given_to.state.ownership.sought_teams == ()
     assert given_to.state.ownership.none is None
+    assert given_to.state.ownership.sought_teams == ("night",)
 
 
 class Listening(Desk):
@@ -264,3 +264,77 @@ def test_who_has_a_ticket_never_counts_as_having_declined_it(
         assert has not in ownership.declined_by(at)
         assert ownership.since is not None
         assert ownership.since <= at
+
+
+def test_declines_that_have_run_out_are_over_however_many_there_were() -> None:
+    names = [f"a{number:02}" for number in range(20)]
+    desk = desk_of(*names)
+    at = desk.take(created()).at
+    for _ in names:
+        at += timedelta(minutes=1)
+        assert desk.state is not None
+        desk.take(event(EventKind.DECLINE, at, Actor(ActorKind.AGENT, desk.state.owner)))
+    desk.agents.clear()
+    passed = desk.pass_until(MONDAY + timedelta(hours=5))
+    over = [d for d in passed if d.due and str(d.due.kind) == "decline_over"]
+    assert len(over) == len(names)
+    assert desk.state is not None
+    assert desk.state.ownership.declined == ()
+
+
+def test_who_is_given_a_late_ticket_has_the_whole_time_to_accept_it() -> None:
+    desk = desk_of("kim", accept_within_s=30)
+    late = timedelta(minutes=10)
+    decision = desk.take(created(), late)
+    assert decision.state.ownership.accept_by == MONDAY + late + timedelta(seconds=30)
+
+
+def test_each_who_misses_a_ticket_is_spared_it_longer() -> None:
+    ownership, at = Ownership(since=MONDAY), MONDAY
+    spared = []
+    for number in range(9):
+        ownership = ownership.passed("", f"a{number}", at, sticks=True)
+        ownership = ownership.not_accepted(f"a{number}", at)
+        spared.append(ownership.declined[-1].until - at)
+    minutes = [5, 10, 20, 40, 80, 160, 240, 240, 240]
+    assert spared == [timedelta(minutes=each) for each in minutes]
+    taken = ownership.passed("", "a9", at, sticks=True).accepted()
+    assert taken.missed == 0
+
+
+def test_a_decline_does_not_put_off_when_skills_are_no_longer_insisted_on() -> None:
+    desk = desk_of(overflow_after_s=600)
+    desk.take(created())
+    desk.agents["kim"] = FREE
+    taken = MONDAY + timedelta(minutes=9)
+    assert owner(desk.take(event(EventKind.CUSTOMER_MESSAGE, taken))) == "kim"
+    declined = desk.take(event(EventKind.DECLINE, taken + timedelta(seconds=30)))
+    assert declined.state.ownership.overflow_at == MONDAY + timedelta(minutes=10)
+    assert declined.state.reassign_count == 1
+
+
+def test_what_is_done_on_behalf_of_the_owner_accepts_the_ticket() -> None:
+    desk = desk_of("kim", accept_within_s=30)
+    desk.take(created())
+    desk.rules = ()
+    robot = Actor(ActorKind.SYSTEM, "mail", on_behalf_of="kim")
+    answered = desk.take(event(EventKind.NOTE, MONDAY + timedelta(seconds=9), robot))
+    assert answered.state.ownership.accept_by is None
+
+
+def test_a_ticket_that_ended_waits_for_nobody_to_accept_it() -> None:
+    desk = desk_of("kim", accept_within_s=30)
+    desk.take(created())
+    desk.rules = ()
+    desk.take(event(EventKind.RESOLVE, MONDAY + timedelta(seconds=9), LEAD))
+    back = desk.take(event(EventKind.CUSTOMER_MESSAGE, MONDAY + timedelta(hours=2)))
+    assert owner(back) == "kim"
+    assert back.state.ownership.accept_by is None
+
+
+def test_a_customer_cannot_say_whose_a_ticket_is() -> None:
+    desk = desk_of("kim", "ida")
+    desk.take(created())
+    customer = Actor(ActorKind.CUSTOMER, "c-1")
+    with pytest.raises(InputError, match="a customer cannot"):
+        desk.take(event(EventKind.ASSIGN, LATER, customer, assignee="ida"))
