@@ -16,6 +16,7 @@ def assign(state: TicketState, event: TicketEvent, at: datetime, _default: datet
     by_rule = event.actor.kind is ActorKind.RULE
     if event.actor.kind is ActorKind.CUSTOMER:
         raise InputError("a customer cannot say whose a ticket is", field="actor")
+    _not_overtaken(state, at)
     if state.locked(at) and not (by_rule or event.actor.id == state.owner or event.message_ref):
         raise _locked(state, ": give the reason to override it")
     moved = state.owner not in ("", event.assignee)
@@ -30,6 +31,18 @@ def assign(state: TicketState, event: TicketEvent, at: datetime, _default: datet
             state.owner, event.assignee, max(at, state.last_at), sticks=by_rule
         ),
     )
+
+
+def _not_overtaken(state: TicketState, at: datetime) -> None:
+    """Refuse what was to happen before the present owner got the ticket: the newer word stands."""
+    since = state.ownership.since
+    if since is not None and at < since:
+        whose = state.owner or "nobody"
+        raise OwnerChangedError(
+            f"the owner is {whose} since {since.isoformat()}, and this was at {at.isoformat()}: "
+            "the newer one stands",
+            owner=state.owner,
+        )
 
 
 def _locked(state: TicketState, what_to_do: str = "") -> OwnerLockedError:
@@ -75,12 +88,11 @@ def decline(
     return _given_back(state, state.ownership.given_back(state.owner, since, spared=DECLINED_FOR))
 
 
-def unlock(
-    state: TicketState, event: TicketEvent, _at: datetime, _default: datetime
-) -> TicketState:
+def unlock(state: TicketState, event: TicketEvent, at: datetime, _default: datetime) -> TicketState:
     """Release the owner lock."""
     if event.actor.kind is ActorKind.CUSTOMER:
         raise InputError("a customer cannot release an owner lock", field="actor")
+    _not_overtaken(state, at)
     return replace(state, locked_until=None)
 
 

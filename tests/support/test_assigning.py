@@ -338,3 +338,17 @@ def test_a_customer_cannot_say_whose_a_ticket_is() -> None:
     customer = Actor(ActorKind.CUSTOMER, "c-1")
     with pytest.raises(InputError, match="a customer cannot"):
         desk.take(event(EventKind.ASSIGN, LATER, customer, assignee="ida"))
+
+
+def test_an_assignment_that_comes_late_does_not_undo_a_newer_one() -> None:
+    desk = desk_of("kim", "ida")
+    desk.rules = ()
+    desk.take(created())
+    desk.take(event(EventKind.ASSIGN, LATER, LEAD, assignee="kim", lock=True))
+    before = LATER - timedelta(minutes=5)
+    for late in (
+        event(EventKind.ASSIGN, before, LEAD, assignee="ida", message_ref="why"),
+        event(EventKind.UNLOCK, before, LEAD),
+    ):
+        with pytest.raises(OwnerChangedError, match="the newer one stands"):
+            desk.take(replace(late, received_at=LATER + timedelta(minutes=1)))
