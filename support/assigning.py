@@ -161,7 +161,7 @@ def _remember(work: Work, action: RuleAction, order: _Order, none: NoOwner) -> N
         before,
         none=none,
         sought_teams=teams,
-        overflow_at=order.overflow_at if order.insists else None,
+        overflow_at=(order.overflow_at or before.overflow_at) if order.insists else None,
         overflowed=not order.insists,
     )
     work.state = replace(work.state, ownership=after)

@@ -302,6 +302,14 @@ def test_each_who_misses_a_ticket_is_spared_it_longer() -> None:
     assert taken.missed == 0
 
 
+def test_asking_another_team_does_not_take_back_when_skills_are_no_longer_insisted_on() -> None:
+    desk = desk_of()
+    desk.rules = (action("assign", overflow_after_s=600), action("assign", team="night"))
+    ownership = desk.take(created()).state.ownership
+    assert ownership.overflow_at == MONDAY + timedelta(minutes=10)
+    assert ownership.sought_teams == ("night",)
+
+
 def test_a_decline_does_not_put_off_when_skills_are_no_longer_insisted_on() -> None:
     desk = desk_of(overflow_after_s=600)
     desk.take(created())
