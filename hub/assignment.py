@@ -137,7 +137,8 @@ async def review(pool: Pool, tenant: str, change_id: str, *, by: str, note: str)
     """Close the review of a change with a note; InputError where somebody has."""
     checked_id(tenant, "tenant")
     checked_id(change_id, "change id")
-    checked_line(note, "note", MAX_SUBJECT)
+    if not checked_line(note, "note", MAX_SUBJECT).strip():
+        raise InputError("a review needs a note: say what you found", field="note")
     about = {"tenant": tenant, "change_id": change_id}
     async with pool.connection() as conn:
         await bulk_changes.review(conn, **about, by=checked_id(by, "actor"), note=note)

@@ -380,13 +380,19 @@ async def moved(conn: Connection, *, tenant: str, change_id: str) -> tuple[Moved
 
 
 async def review(conn: Connection, *, tenant: str, change_id: str, by: str, note: str) -> None:
-    """Close the review of a change; InputError where that was done, or there is no such change."""
+    """Close the review of a change.
+
+    InputError where that was done; ChangeRunningError while moves of it are not decided.
+    """
     cursor = await conn.execute(
         "update bulk_changes set reviewed_at = now(), reviewed_by = %s, note = %s"
-        " where tenant = %s and change_id = %s and reviewed_at is null returning change_id",
+        " where tenant = %s and change_id = %s and reviewed_at is null and state = 'done'"
+        " returning change_id",
         (by, note, tenant, change_id),
     )
     if await cursor.fetchone() is None:
         known = await change(conn, tenant=tenant, change_id=change_id)
+        if known.state != "done":
+            raise ChangeRunningError(f"{change_id} still goes on: review it when all is decided")
         at = known.reviewed_at.isoformat(timespec="seconds") if known.reviewed_at else ""
         raise InputError(f"{change_id} has been reviewed by {known.reviewed_by} at {at}")

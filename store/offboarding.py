@@ -1,5 +1,6 @@
 """Agents who leave for good."""
 
+from store import attendance
 from store.pool import Connection
 from store.shifts import unknown_agent
 
@@ -31,4 +32,23 @@ async def leave(conn: Connection, *, tenant: str, agent_id: str, dry_run: bool =
     row = await cursor.fetchone()
     if row is None:
         raise unknown_agent(tenant, agent_id)
+    return bool(row["had_left"])
+
+
+async def rejoin(conn: Connection, *, tenant: str, agent_id: str) -> bool:
+    """Take back an agent who had left, offline and otherwise as they were; False: had not left.
+
+    InputError for an unknown agent.
+    """
+    about = {"tenant": tenant, "agent_id": agent_id}
+    row = await (await conn.execute(_LOOK, about)).fetchone()
+    if row is None:
+        raise unknown_agent(tenant, agent_id)
+    if row["had_left"]:
+        await conn.execute(
+            "update agents set left_at = null where tenant = %(tenant)s"
+            " and agent_id = %(agent_id)s",
+            about,
+        )
+        await attendance.look(conn, tenant=tenant, agent_id=agent_id)
     return bool(row["had_left"])

@@ -79,7 +79,7 @@ async def claim(
     row = await cursor.fetchone()
     if row is None:
         if forced:
-            await _refuse_left(conn, tenant, agent_id)
+            await refuse_left(conn, tenant, agent_id)
         return False
     if row["frees_at"] is not None:
         await attendance.wake(
@@ -91,14 +91,16 @@ async def claim(
     return True
 
 
-async def _refuse_left(conn: Connection, tenant: str, agent_id: str) -> None:
+async def refuse_left(conn: Connection, tenant: str, agent_id: str) -> None:
+    """Raise InputError where the agent has left for good."""
     cursor = await conn.execute(
         "select from agents where tenant = %s and agent_id = %s and left_at is not null",
         (tenant, agent_id),
     )
     if await cursor.fetchone() is not None:
         raise InputError(
-            f"{agent_id} has left: `flowhub roster add {agent_id}` takes them back", field="agent"
+            f"{agent_id} has left: `flowhub roster rejoin {agent_id}` takes them back",
+            field="agent",
         )
 
 
@@ -198,16 +200,18 @@ values (%(tenant)s, %(agent_id)s, %(name)s, %(email)s, %(team)s, %(role)s, %(ski
         %(presence)s, %(capacity_units)s)
 on conflict (tenant, agent_id) do update
    set name = excluded.name, email = excluded.email, team = excluded.team, role = excluded.role,
-       skills = excluded.skills, capacity_units = excluded.capacity_units, left_at = null
+       skills = excluded.skills, capacity_units = excluded.capacity_units
+ where agents.left_at is null
+returning agent_id
 """
 
 
 async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
-    """Add an agent, or change all but the presence and load of one who is there or had left.
+    """Add an agent, or change all but the presence and load of one who is there.
 
-    In one transaction with what comes of it (`attendance.look`).
+    In one transaction with what comes of it (`attendance.look`). InputError for who has left.
     """
-    await conn.execute(
+    cursor = await conn.execute(
         _ADD,
         {
             "tenant": tenant,
@@ -221,6 +225,8 @@ async def add(conn: Connection, *, tenant: str, agent: Agent) -> None:
             "capacity_units": agent.capacity_units,
         },
     )
+    if await cursor.fetchone() is None:
+        await refuse_left(conn, tenant, agent.agent_id)
     await attendance.look(conn, tenant=tenant, agent_id=agent.agent_id)
 
 

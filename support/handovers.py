@@ -18,7 +18,7 @@ def assign(state: TicketState, event: TicketEvent, at: datetime, _default: datet
         raise InputError("a customer cannot say whose a ticket is", field="actor")
     _not_overtaken(state, at)
     if state.locked(at) and not (by_rule or event.actor.id == state.owner or event.message_ref):
-        raise _locked(state, ": give the reason to override it")
+        raise _locked(state, ": give the reason (--reason, or `text`) to override it")
     moved = state.owner not in ("", event.assignee)
     if event.assignee:
         state = with_move(state, event, at, TicketStatus.OPEN, Given.NEW)
@@ -82,8 +82,9 @@ def decline(
 ) -> TicketState:
     """Let its owner give it back. InputError where somebody else tries."""
     if event.actor.kind is not ActorKind.AGENT or event.actor.id != state.owner:
-        owner = f"its owner {state.owner}" if state.owner else "an owner, and it has none"
-        raise InputError(f"only {owner} can decline the ticket", field="actor")
+        if not state.owner:
+            raise InputError("nobody has the ticket, so nobody can decline it", field="actor")
+        raise InputError(f"only its owner {state.owner} can decline the ticket", field="actor")
     since = max(at, state.last_at)
     return _given_back(state, state.ownership.given_back(state.owner, since, spared=DECLINED_FOR))
 

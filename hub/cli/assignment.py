@@ -26,9 +26,9 @@ from hub.cli.output import (
 from hub.cli.session import operator, store
 from hub.cli.session import run as run_async
 from hub.cli.tickets import As
-from store import bulk_changes
+from store import bulk_changes, offboarding
 from store.bulk_changes import BulkChange
-from store.pool import Pool
+from store.pool import Pool, transaction
 from support.balancing import COOL_DOWN, MOST_MOVES, TOLERANCE, Plan, Terms
 from support.model import checked_id
 
@@ -191,6 +191,27 @@ def offboard(
     _carry_out(asked, lambda pool: assignment.offboard(pool, asked, agent_id), as_json)
     if not dry_run and not as_json:
         say(f"{agent_id} has left the roster of {tenant}")
+
+
+def rejoin(
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")],
+    tenant: Tenant = TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Take back an agent who had left: offline, with team, skills and shifts as they were."""
+    about = {"tenant": checked_id(tenant, "tenant"), "agent_id": checked_id(agent_id, "agent")}
+
+    async def work() -> bool:
+        async with store() as pool, transaction(pool) as conn:
+            return await offboarding.rejoin(conn, **about)
+
+    had_left = run_async(work)
+    if as_json:
+        print_json({"agent_id": agent_id, "had_left": had_left})
+    elif had_left:
+        say(f"{agent_id} is on the roster of {tenant} again, offline")
+    else:
+        say(f"{agent_id} had not left: nothing has changed")
 
 
 def _carry_out(asked: Request, ask: Ask, as_json: bool) -> None:

@@ -148,7 +148,7 @@ async def _outbox(endpoints: Endpoints) -> str:
         raise _FailedError(
             f"hand-outs of waiting tickets not delivered for more than a minute: {left.count}, the "
             f"first since {left.oldest_due_at:%Y-%m-%d %H:%M:%S} UTC{why}. A worker delivers "
-            "them: start `flowhub worker`, and look into its log for `hand-out failed`"
+            "them: start `flowhub worker`, and look into its log for `delivery failed`"
         )
     return "nothing undelivered for more than a minute"
 

@@ -35,6 +35,7 @@ app.command("set", epilog="Example: `flowhub roster set kim --tz Europe/Stockhol
 app.command(
     "offboard", epilog="Example: `flowhub roster offboard kim --reason 'moves on' --dry-run`"
 )(assignment.offboard)
+app.command("rejoin", epilog="Example: `flowhub roster rejoin kim`")(assignment.rejoin)
 app.command("show", epilog="Example: `flowhub roster show kim`")(roster_profile.show)
 AgentId = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, such as kim.")]
 

@@ -174,6 +174,22 @@ def _explain_decision(ticket: str, at: str, tenant: str, *, as_json: bool) -> No
             for action in decision.actions
         ),
     )
+    for action in decision.actions:
+        _show_ranked(action)
+
+
+def _show_ranked(action: Mapping[str, Any]) -> None:
+    """Show who was weighed for the ticket, best first, and why somebody was passed over."""
+    if not action["ranked"]:
+        return
+    print_table(
+        f"Candidates of action {action['index']}, best first",
+        ("agent", "units", "passed over because"),
+        (
+            (one["agent_id"], f"{one['load_units']}/{one['capacity_units']}", one["rejected"])
+            for one in action["ranked"]
+        ),
+    )
 
 
 def _stored_lines(trace: Sequence[Mapping[str, object]], fired: Sequence[str]) -> list[Line]:

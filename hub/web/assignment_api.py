@@ -57,6 +57,16 @@ class RunForm(_ByForm):
         return Terms(cool_down, Decimal(str(self.tolerance)), self.limit)
 
 
+USUAL_RUN = RunForm()
+
+
+class OffboardForm(_ByForm):
+    """Why an agent leaves for good."""
+
+    reason: Line
+    dry_run: bool = False
+
+
 class UndoForm(_ByForm):
     """Why a change is undone."""
 
@@ -82,10 +92,17 @@ def assignment_routes(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api/v1/tenants/{tenant}/assignment")
 
     @router.post("/runs")
-    async def run(tenant: str, form: RunForm, response: Response) -> Planned:
+    async def run(tenant: str, response: Response, form: RunForm = USUAL_RUN) -> Planned:
         asked = Request(tenant, form.who(), form.reason, form.dry_run)
         done = await assignment.run(desk.pool, asked, team=form.team, terms=form.terms())
         return _begun(tenant, done, response)
+
+    @router.post("/offboardings/{agent_id}")
+    async def offboard(
+        tenant: str, agent_id: str, form: OffboardForm, response: Response
+    ) -> Planned:
+        asked = Request(tenant, form.who(), form.reason, form.dry_run)
+        return _begun(tenant, await assignment.offboard(desk.pool, asked, agent_id), response)
 
     @router.get("/changes")
     async def changes(

@@ -26,6 +26,9 @@ class HeartbeatForm(Form):
     ] = int(HEARTBEAT.total_seconds())
 
 
+USUAL = HeartbeatForm()
+
+
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """The agent is online until then."""
@@ -40,7 +43,7 @@ def presence_routes(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api/v1/tenants/{tenant}/roster")
 
     @router.post("/{agent_id}/heartbeat")
-    async def heartbeat(tenant: str, agent_id: str, form: HeartbeatForm) -> Heartbeat:
+    async def heartbeat(tenant: str, agent_id: str, form: HeartbeatForm = USUAL) -> Heartbeat:
         checked_id(tenant, "tenant")
         checked_id(agent_id, "agent")
         lasts = timedelta(seconds=form.for_s)

@@ -21,7 +21,7 @@ from hub import assignment
 from hub.assignment import ChangeView, Planned, Request
 from hub.cli.main import app
 from hub.drafts import Command, NewTicket
-from store import bulk_changes, presences, roster
+from store import bulk_changes, offboarding, presences, roster
 from store.pool import transaction
 from support.errors import ChangeRunningError, InputError, PackError
 from support.model import (
@@ -313,7 +313,7 @@ async def test_offboarding_leaves_no_ticket_behind_whatever_its_state(bulk: Bulk
     assert undone.plan.moves == ()
     assert {one.why for one in undone.plan.kept} == {"kim has left"}
     async with transaction(desk.pool) as conn:
-        await roster.add(conn, tenant=desk.tenant, agent=roster.Agent("kim"))
+        assert await offboarding.rejoin(conn, tenant=desk.tenant, agent_id="kim")
     undone = await assignment.undo(desk.pool, bulk.request("stays"), planned.change_id)
     await bulk.done(undone.change_id)
     assert set((await bulk.owners()).values()) == {"kim"}

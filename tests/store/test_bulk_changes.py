@@ -140,7 +140,11 @@ async def test_what_a_change_released_is_handed_out_when_it_ends(conn: Connectio
 async def test_a_review_is_open_until_somebody_closes_it_once(conn: Connection) -> None:
     await begun(conn, "b-1", "T-1")
     await begun(conn, "b-2", "T-1", kind=ChangeKind.UNDO)
-    await bulk_changes.review(conn, tenant="global", change_id="b-1", by="ines", note="fine")
+    review = {"tenant": "global", "change_id": "b-1", "by": "ines", "note": "fine"}
+    with pytest.raises(ChangeRunningError, match="review it when all is decided"):
+        await bulk_changes.review(conn, **review)
+    await conn.execute("update bulk_changes set state = 'done', done_at = now()")
+    await bulk_changes.review(conn, **review)
     still_open = await bulk_changes.listed(conn, tenant="global", to_review=True)
     assert [one.change_id for one in still_open] == ["b-2"]
     with pytest.raises(InputError, match="reviewed by ines"):

@@ -1,5 +1,6 @@
 """Who has left is given nothing, told nothing, and counted nowhere."""
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -34,7 +35,7 @@ async def seen(conn: Connection) -> dict[str, bool]:
     }
 
 
-async def test_who_has_left_is_nowhere_and_comes_back_by_being_added(conn: Connection) -> None:
+async def test_who_has_left_is_nowhere_and_comes_back_as_they_were(conn: Connection) -> None:
     await add_agent(conn, "kim")
     await add_ticket(conn, "T-1", waits_since=START)
     assert set((await seen(conn)).values()) == {True}
@@ -45,7 +46,12 @@ async def test_who_has_left_is_nowhere_and_comes_back_by_being_added(conn: Conne
     assert not await presences.set_presence(conn, **KIM, presence=Presence.ONLINE)
     await conn.execute("update agents set presence = 'online'")
     assert set((await seen(conn)).values()) == {False}
-    await add_agent(conn, "kim")
+    with pytest.raises(InputError, match="flowhub roster rejoin kim"):
+        await add_agent(conn, "kim")
+    assert await offboarding.rejoin(conn, **KIM)
+    assert not await offboarding.rejoin(conn, **KIM)
+    (again,) = await roster.listed(conn, tenant="global")
+    assert replace(again, presence="offline") == replace(kim, left_at=None)
     assert set((await seen(conn)).values()) == {True}
 
 
