@@ -34,7 +34,10 @@ _CANDIDATES = (
 """
     + ON_SHIFT_AT
     + """
- order by (a.load_units < a.capacity_units) desc,
+ order by (a.load_units + %(units)s <= a.capacity_units
+           and coalesce((a.kind_load ->> %(kind)s)::numeric, 0) + %(units)s
+               <= coalesce((a.kind_capacity ->> %(kind)s)::numeric, 'infinity')
+           and not limited(a, %(at)s)) desc,
           %(strategy)s = 'sticky'
               and a.agent_id = coalesce(nullif(%(last_owner)s, ''), h.agent_id) desc nulls last,
           case when %(strategy)s = 'skill_match' or not %(insists)s
@@ -42,7 +45,8 @@ _CANDIDATES = (
                        from unnest(%(skills)s::text[]) as skill where skill = any(a.skills))
                end desc nulls last,
           case when %(strategy)s = 'round_robin' then a.idle_since end,
-          a.load_units, a.idle_since, a.agent_id
+          (a.load_units + %(units)s) / nullif(a.capacity_units, 0), speaks desc, a.idle_since,
+          a.agent_id
  limit 50
 """
 )
@@ -52,8 +56,9 @@ _ON_DUTY = _ONLINE + " and a.agent_id = any(%(on_duty)s::text[]) order by a.agen
 
 
 async def find(conn: Connection, *, tenant: str, need: FindCandidates) -> tuple[Candidate, ...]:
-    """Return at most 50 agents of the role and team who are at work, best first by strategy.
+    """Return at most 50 agents of the role and team who are at work: who has room comes first.
 
+    Then who is best by the strategy.
     For the role on_call, where there is a rota: those of them who are on duty, whatever their role.
     Served by the partial index agents_online, and shift_spans and customers by their keys.
     """
@@ -75,6 +80,7 @@ async def find(conn: Connection, *, tenant: str, need: FindCandidates) -> tuple[
             "insists": need.insists,
             "last_owner": need.last_owner,
             "follow_up_of": need.follow_up_of,
+            "units": need.units,
         },
     )
     rows = await cursor.fetchall()

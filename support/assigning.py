@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from support.model import EventKind, TicketStatus
 from support.needs import (
@@ -61,7 +62,7 @@ def assign(work: Work, action: RuleAction) -> Asking:
         return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
     order = _order(work, action)
     units = replace(state, status=TicketStatus.OPEN).units
-    found = yield from candidates(_wanted(work, order))
+    found = yield from candidates(_wanted(work, order, units))
     ranked = rank(
         found,
         units,
@@ -98,7 +99,7 @@ def _order(work: Work, action: RuleAction) -> _Order:
     )
 
 
-def _wanted(work: Work, order: _Order) -> FindCandidates:
+def _wanted(work: Work, order: _Order, units: Decimal) -> FindCandidates:
     state = work.state
     return FindCandidates(
         role=order.role,
@@ -111,6 +112,7 @@ def _wanted(work: Work, order: _Order) -> FindCandidates:
         insists=order.insists,
         last_owner=state.owner or state.ownership.last,
         follow_up_of=state.follow_up_of,
+        units=units,
     )
 
 
