@@ -11,8 +11,8 @@ from support.roster import Span
 from support.rota import Leaves, Rota, Swap
 from support.shifts import Leave
 
-AHEAD = timedelta(days=7)
-"""How far duty is looked ahead; whoever needs more looks again."""
+AROUND = timedelta(days=7)
+"""How far duty is looked back and ahead; whoever needs more looks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +136,22 @@ async def all_on_duty(conn: Connection, *, tenant: str, at: datetime) -> frozens
 async def spans(
     conn: Connection, *, tenant: str, agent_id: str, now: datetime
 ) -> tuple[Span, ...] | None:
-    """Return when the agent is on duty from `now` to `AHEAD` of it; None: they are on no rota."""
-    until = now + AHEAD
+    """Return when the agent is on duty within `AROUND`, what has ended left out.
+
+    None: they are on no rota.
+    """
+    since, until = now - AROUND, now + AROUND
     found = [
         kept
-        for kept in await listed(conn, tenant=tenant, since=now, until=until)
+        for kept in await listed(conn, tenant=tenant, since=since, until=until)
         if agent_id in {*kept.rota.members, *(swap.agent_id for swap in kept.rota.swaps)}
     ]
     if not found:
         return None
-    away = await leaves(conn, tenant=tenant, rotas=found, since=now, until=until)
+    away = await leaves(conn, tenant=tenant, rotas=found, since=since, until=until)
     return tuple(
         (turn.starts_at, turn.ends_at)
         for kept in found
-        for turn in turns.turns(kept.rota, now, until, away)
-        if turn.agent_id == agent_id
+        for turn in turns.turns(kept.rota, since, until, away)
+        if turn.agent_id == agent_id and turn.ends_at > now
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from store import duty
 from store.availability import ONLINE_NOW
 from store.packs import ActivePacks
 from store.pool import Connection
@@ -90,7 +91,10 @@ async def read(
     event_id: str,
     at: datetime,
 ) -> Found:
-    """Read ticket, claim, earlier results, and if the owner is at work `at`, in one round trip."""
+    """Read ticket, claim, earlier results, and if the owner is at work `at`, in one round trip.
+
+    Who is not on shift may be at work by a rota, which is read as well then.
+    """
     cursor = await conn.execute(
         _READ,
         {
@@ -105,6 +109,8 @@ async def read(
     row = await cursor.fetchone() or {}
     owner = row.get("agent_id")
     at_work, online = bool(row.get("at_work")), bool(row.get("online"))
+    if owner and not at_work and not row["owner_left"]:
+        at_work = owner in await duty.all_on_duty(conn, tenant=tenant, at=at)
     return Found(
         state=row.get("state"),
         decision_seq=row.get("decision_seq") or 0,

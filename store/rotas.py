@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from store import duty, shifts
+from store import attendance, duty, shifts
 from store.duty import KeptRota
 from store.pool import Connection
 from support.errors import InputError
@@ -19,8 +19,12 @@ on conflict (tenant, rota_id) do update
 
 
 async def put(conn: Connection, *, tenant: str, rota_id: str, rota: Rota) -> None:
-    """Add a rota, or change one that is there and leave its swaps; InputError: unknown member."""
+    """Add a rota, or change one that is there and leave its swaps; InputError: unknown member.
+
+    In one transaction with what comes of it for whoever is on it, as every change here.
+    """
     await _check_known(conn, tenant, rota.members)
+    before = await _on_it(conn, tenant, rota_id)
     await conn.execute(
         _PUT,
         {
@@ -33,15 +37,18 @@ async def put(conn: Connection, *, tenant: str, rota_id: str, rota: Rota) -> Non
             "days": rota.days,
         },
     )
+    await _look(conn, tenant, {*before, *rota.members})
 
 
 async def remove(conn: Connection, *, tenant: str, rota_id: str) -> None:
     """Take a rota off the roster with its swaps; InputError for an unknown one."""
+    before = await _on_it(conn, tenant, rota_id)
     cursor = await conn.execute(
         "delete from rotas where tenant = %s and rota_id = %s returning rota_id", (tenant, rota_id)
     )
     if await cursor.fetchone() is None:
         raise unknown_rota(tenant, rota_id)
+    await _look(conn, tenant, before)
 
 
 _ADD_SWAP = """
@@ -69,11 +76,13 @@ async def add_swap(conn: Connection, *, tenant: str, rota_id: str, swap: Swap) -
     row = await cursor.fetchone()
     if row is None:
         raise unknown_rota(tenant, rota_id)
+    await _look(conn, tenant, await _on_it(conn, tenant, rota_id))
     return int(row["swap_id"])
 
 
 async def remove_swap(conn: Connection, *, tenant: str, rota_id: str, swap_id: int) -> None:
     """Take a swap back; InputError where the rota has none of that number."""
+    before = await _on_it(conn, tenant, rota_id)
     cursor = await conn.execute(
         "delete from rota_swaps where tenant = %s and rota_id = %s and swap_id = %s"
         " returning swap_id",
@@ -83,6 +92,27 @@ async def remove_swap(conn: Connection, *, tenant: str, rota_id: str, swap_id: i
         raise InputError(
             f"rota {rota_id} has no swap {swap_id}: see `flowhub roster rota show {rota_id}`"
         )
+    await _look(conn, tenant, before)
+
+
+_ON_IT = """
+select unnest(members) as agent_id from rotas where tenant = %(tenant)s and rota_id = %(rota_id)s
+union
+select agent_id from rota_swaps
+ where tenant = %(tenant)s and rota_id = %(rota_id)s and ends_at > now()
+"""
+
+
+async def _on_it(conn: Connection, tenant: str, rota_id: str) -> set[str]:
+    cursor = await conn.execute(_ON_IT, {"tenant": tenant, "rota_id": rota_id})
+    return {row["agent_id"] for row in await cursor.fetchall()}
+
+
+async def _look(conn: Connection, tenant: str, agents: Iterable[str]) -> None:
+    """Act upon how whoever may be on duty by a changed rota stands now, locked as a claim locks."""
+    for agent_id in sorted(agents):
+        await shifts.hold(conn, tenant=tenant, agent_id=agent_id)
+        await attendance.look(conn, tenant=tenant, agent_id=agent_id)
 
 
 def unknown_rota(tenant: str, rota_id: str) -> InputError:
