@@ -10,7 +10,15 @@ from store import automation, outbox, waiting
 from store.outbox import OutboxRow
 from store.pool import Connection
 from store.waiting import PAGE, Place
-from support.handing_out import MOST_OFFERS, OFFER_PREFIX, WaitingTicket, behind, chosen, offer
+from support.handing_out import (
+    MOST_OFFERS,
+    OFFER_PREFIX,
+    Room,
+    WaitingTicket,
+    behind,
+    chosen,
+    offer,
+)
 
 _log = logs.get(__name__)
 
@@ -27,22 +35,34 @@ class HandOuts:
         tenant = newest.tenant
         if await automation.stopped(conn, tenant=tenant):
             return
-        rooms = await waiting.rooms(conn, tenant=tenant)
-        if not rooms:
-            return
-        found = await waiting.tickets(
-            conn, tenant=tenant, without=_spared(rows), after=_place(newest.about.get("after"))
-        )
+        found, rooms, last = await _waiting(conn, rows)
         offered = chosen(found, rooms)
         event = offer(f"{OFFER_PREFIX}{newest.id}", datetime.now(UTC))
         for ticket in offered:
             await self._signals.send(tenant, ticket.ticket_id, event)
         if len(offered) == MOST_OFFERS:
             await _go_on(conn, newest, offered[-1])
-        elif len(found) == PAGE:
-            await _go_on(conn, newest, found[-1])
+        elif last is not None:
+            await _go_on(conn, newest, last)
         if offered:
             _log.info("handed out", tenant=tenant, outbox=newest.id, offered=len(offered))
+
+
+async def _waiting(
+    conn: Connection, rows: Sequence[OutboxRow]
+) -> tuple[Sequence[WaitingTicket], Sequence[Room], WaitingTicket | None]:
+    """Return what waits, who has room, and the last that was read where there may be more."""
+    tenant, spared = rows[-1].tenant, _spared(rows)
+    after = _place(rows[-1].about.get("after"))
+    called = await waiting.called(conn, tenant=tenant, without=spared, after=after)
+    rooms = await (waiting.rooms_of_all if called else waiting.rooms)(conn, tenant=tenant)
+    if not rooms:
+        return (), (), None
+    found = await waiting.tickets(conn, tenant=tenant, without=spared, after=after)
+    ends = [page[-1] for page in (called, found) if len(page) == PAGE]
+    last = min(ends, key=lambda ticket: ticket.place, default=None)
+    both = {ticket.ticket_id: ticket for ticket in (*called, *found)}
+    return tuple(both.values()), rooms, last
 
 
 def _spared(rows: Sequence[OutboxRow]) -> list[str]:

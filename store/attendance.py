@@ -33,7 +33,10 @@ select a.team, a.role, a.presence, a.presence_since, a.presence_until, a.left_ca
        a.load_units < a.capacity_units as has_room, now() as now,
 """  # noqa: S608  constant pieces
     + _OWNS_ACTIVE
-    + """ as owns
+    + """ as owns,
+       exists (select from tickets as t
+                where t.tenant = a.tenant and t.waits_since is not null
+                  and t.sought_roles <> '{}') as called
   from agents as a
   left join lateral (select starts_at, ends_at from shift_spans
                       where tenant = a.tenant and agent_id = a.agent_id and ends_at > now()
@@ -75,7 +78,7 @@ async def look(
     if (found.left, found.presence) != (was, agent.presence):
         await _keep(conn, tenant, agent_id, found)
     takes = found.takes_work if since is None else takes_up(agent, found, was, since, now)
-    if takes and row["role"] == "agent" and row["has_room"]:
+    if takes and row["has_room"] and (row["role"] == "agent" or row["called"]):
         about = {"agent": agent_id, "team": row["team"]}
         await outbox.add(conn, tenant=tenant, kind=outbox.HAND_OUT, about=about)
     if found.left is not None and tells(was, found.left) and row["owns"]:

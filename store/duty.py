@@ -133,6 +133,12 @@ async def all_on_duty(conn: Connection, *, tenant: str, at: datetime) -> frozens
     return frozenset({turns.on_duty(kept.rota, at, away) for kept in found} - {""})
 
 
+async def all_on_duty_now(conn: Connection, *, tenant: str) -> frozenset[str]:
+    """Return the same when the transaction began."""
+    row = await (await conn.execute("select now() as now")).fetchone()
+    return await all_on_duty(conn, tenant=tenant, at=row["now"]) if row else frozenset()
+
+
 async def spans(
     conn: Connection, *, tenant: str, agent_id: str, now: datetime
 ) -> tuple[Span, ...] | None:

@@ -152,10 +152,14 @@ def _remember(work: Work, action: RuleAction, order: _Order, none: NoOwner) -> N
     teams = before.sought_teams
     if order.team and order.team not in (work.state.team, *teams):
         teams = (*teams, order.team)
+    roles = before.sought_roles
+    if order.role is not Role.AGENT and order.role not in roles:
+        roles = (*roles, str(order.role))
     after = replace(
         before,
         none=none,
         sought_teams=teams,
+        sought_roles=roles,
         overflow_at=order.overflow_at or before.overflow_at,
     )
     work.state = replace(work.state, ownership=after)

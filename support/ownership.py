@@ -59,7 +59,7 @@ class Ownership:
     before, unless a person took it from them or they gave it back: a ticket sticks to them.
     `accept_by`: the owner has to show by then that they took it. `overflow_at`: from then on it is
     also given to who lacks its skills. `sought_teams` are teams beside its own that rules have
-    asked for it in vain. `none` is why nobody has it.
+    asked for it in vain, `sought_roles` roles beside agents. `none` is why nobody has it.
     """
 
     since: datetime | None = None
@@ -68,6 +68,7 @@ class Ownership:
     accept_by: datetime | None = None
     overflow_at: datetime | None = None
     sought_teams: tuple[str, ...] = ()
+    sought_roles: tuple[str, ...] = ()
     none: NoOwner | None = None
 
     def passed(self, before: str, to: str, at: datetime, *, sticks: bool) -> "Ownership":

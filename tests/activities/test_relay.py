@@ -13,9 +13,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.relay import Relay
-from store import automation, outbox
-from store.pool import Pool, open_pool
-from support.model import EventKind, TicketEvent
+from store import automation, outbox, presences, rotas
+from store.pool import Pool, open_pool, transaction
+from support.model import EventKind, Presence, TicketEvent
+from support.rota import Rota
 from tests.store.seeding import START, add_agent, add_ticket
 from tests.waiting import eventually
 
@@ -263,3 +264,30 @@ async def test_a_lost_connection_is_made_again(hub: Hub) -> None:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_ticket_for_which_a_lead_was_asked_is_offered_once_a_lead_is_at_work(
+    hub: Hub,
+) -> None:
+    await hub.waiting("T-plain", HOUR)
+    await hub.waiting("T-for-lead", 2 * HOUR, sought_roles=("lead",))
+    await hub.agent("lea", 12, role="lead")
+    async with transaction(hub.pool) as conn:
+        for presence in (Presence.OFFLINE, Presence.ONLINE):
+            await presences.set_presence(conn, tenant="global", agent_id="lea", presence=presence)
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-for-lead"]
+
+
+async def test_a_ticket_for_on_call_is_offered_once_somebody_is_on_duty(hub: Hub) -> None:
+    await hub.agent("ada", 12)
+    await hub.relay.deliver()
+    async with hub.pool.connection() as conn:
+        await conn.execute("update agents set scheduled = true")
+    await hub.waiting("T-plain", HOUR)
+    await hub.waiting("T-at-night", 2 * HOUR, team="audio", sought_roles=("on_call",))
+    async with transaction(hub.pool) as conn:
+        rota = Rota("UTC", ("ada",), START.replace(tzinfo=None))
+        await rotas.put(conn, tenant="global", rota_id="nights", rota=rota)
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-at-night"]
