@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from store import candidates, customers, lanes, outbox, roster
+from store import attendance, candidates, customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection, savepoint, undo
 from support.handing_out import asks_else, behind, frees, waits
@@ -158,7 +158,11 @@ class Surroundings:
 
         `was` is the ticket before the decision. One that begins to wait, may be handed out again,
         or may go to others than before, is looked at once more; not one that a person released.
+        Where a halt was lifted, an owner who has gone is told of again: nothing came of it before.
         """
+        lifted = was is not None and was.halted is not None and state.halted is None
+        if lifted and self.owner_gone and state.owner == self.owner:
+            await attendance.tell_again(self.conn, tenant=self.tenant, agent_id=state.owner)
         if before is not None and frees(before.agent_id, before.units, state):
             await outbox.capacity_freed(
                 self.conn,

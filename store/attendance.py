@@ -216,13 +216,17 @@ _TELL_AGAIN = (
 insert into outbox (tenant, kind, about)
 select tenant, 'owner_left', jsonb_build_object('agent', agent_id, 'cause', left_cause)
   from agents as a
- where tenant = %(tenant)s and left_cause <> '' and left_at is null and
+ where tenant = %(tenant)s and left_cause <> '' and left_at is null
+   and (%(agent_id)s::text is null or agent_id = %(agent_id)s) and
 """
     + _OWNS_ACTIVE
     + "returning pg_notify('outbox', '')"
 )
 
 
-async def tell_again(conn: Connection, *, tenant: str) -> None:
-    """Tell the tickets of all who are not at work, as nobody did while automation was stopped."""
-    await conn.execute(_TELL_AGAIN, {"tenant": tenant})
+async def tell_again(conn: Connection, *, tenant: str, agent_id: str | None = None) -> None:
+    """Tell the tickets of all who are not at work, or of one of them.
+
+    Nobody did, or nothing came of it, while automation was stopped or halted.
+    """
+    await conn.execute(_TELL_AGAIN, {"tenant": tenant, "agent_id": agent_id})
