@@ -36,16 +36,29 @@ class HandOuts:
         if await automation.stopped(conn, tenant=tenant):
             return
         found, rooms, last = await _waiting(conn, rows)
-        offered = chosen(found, rooms)
-        event = offer(f"{OFFER_PREFIX}{newest.id}", datetime.now(UTC))
-        for ticket in offered:
-            await self._signals.send(tenant, ticket.ticket_id, event)
+        offered = await self._offer(tenant, newest.id, found, rooms)
         if len(offered) == MOST_OFFERS:
             await _go_on(conn, newest, offered[-1])
         elif last is not None:
             await _go_on(conn, newest, last)
         if offered:
             _log.info("handed out", tenant=tenant, outbox=newest.id, offered=len(offered))
+
+    async def _offer(
+        self, tenant: str, row_id: int, found: Sequence[WaitingTicket], rooms: Sequence[Room]
+    ) -> tuple[WaitingTicket, ...]:
+        """Return what has been offered; the room of one without a workflow is for the others."""
+        event = offer(f"{OFFER_PREFIX}{row_id}", datetime.now(UTC))
+        told: set[str] = set()
+        gone: set[str] = set()
+        while True:
+            offered = chosen((one for one in found if one.ticket_id not in gone), rooms)
+            left = [one.ticket_id for one in offered if one.ticket_id not in told]
+            if not left:
+                return offered
+            for ticket_id in left:
+                there = await self._signals.send(tenant, ticket_id, event)
+                (told if there else gone).add(ticket_id)
 
 
 async def _waiting(

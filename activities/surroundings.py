@@ -48,6 +48,7 @@ class Surroundings:
     """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant.
 
     `owner` has the ticket before the decision; empty: nobody. `owner_gone`: they are not at work.
+    `parked`: something about it could not be decided before, so it was not handed out.
     """
 
     conn: Connection
@@ -57,6 +58,7 @@ class Surroundings:
     rules: Evaluator
     owner: str = ""
     owner_gone: bool = False
+    parked: bool = False
     taken: dict[str, Decimal] = field(default_factory=dict)
 
     async def drive(self, asking: Generator[Need, Answer, T]) -> T:
@@ -172,7 +174,7 @@ class Surroundings:
                 seq=seq,
             )
         fresh = before is None or self.owner_gone or state.ownership.none is not None
-        if fresh and asks_else(was, state):
+        if (fresh and asks_else(was, state)) or (self.parked and waits(state)):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}
             await outbox.add(
                 self.conn, tenant=self.tenant, kind=outbox.HAND_OUT, about=about, after=CROSSED

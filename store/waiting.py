@@ -53,6 +53,8 @@ select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.crea
   from tickets as t
  where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
    and t.ticket_id <> all(%(without)s::text[])
+   and not exists (select from parkings as p
+                    where p.tenant = t.tenant and p.ticket_id = t.ticket_id)
    and (%(after_id)s::text is null
         or (coalesce(t.next_due_at, 'infinity'), t.created_at, t.ticket_id)
            > (coalesce(%(after_due)s::timestamptz, 'infinity'), %(after_created)s::timestamptz,
@@ -118,8 +120,10 @@ async def tickets(
 ) -> tuple[WaitingTicket, ...]:
     """Return at most `PAGE` tickets that somebody who is there could take, in their order.
 
-    Left out are those on which automation is halted, those that were passed by, and `without`.
-    Served by the partial indexes tickets_waiting, tickets_needs, tickets_sought and agents_online.
+    Left out are those on which automation is halted, those that were passed by, those of which
+    something cannot be decided, and `without`.
+    Served by the partial indexes tickets_waiting, tickets_needs, tickets_sought and agents_online,
+    and by the key of parkings.
     """
     return await _read(conn, _TICKETS, tenant, without, after)
 

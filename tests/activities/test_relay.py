@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.relay import Relay
-from store import automation, outbox, presences, rotas
+from store import automation, outbox, parkings, presences, rotas
 from store.pool import Pool, open_pool, transaction
 from support.model import EventKind, Presence, TicketEvent
 from support.rota import Rota
@@ -184,6 +184,34 @@ async def test_a_ticket_whose_workflow_has_ended_holds_up_nobody(hub: Hub) -> No
     await hub.relay.deliver()
     assert hub.workflows.tickets == ["T-2"]
     assert await hub.left() == []
+
+
+async def test_the_room_of_a_ticket_whose_workflow_has_ended_is_offered_to_the_next(
+    hub: Hub,
+) -> None:
+    for number in range(1, 5):
+        await hub.waiting(f"T-{number}", number * HOUR)
+    await hub.agent("kim", 2)
+    hub.workflows.failing = lambda key: (
+        RPCStatusCode.NOT_FOUND if key.endswith(("T-1", "T-3")) else None
+    )
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-2", "T-4"]
+    assert await hub.left() == []
+
+
+async def test_a_ticket_with_something_that_cannot_be_decided_holds_no_room(hub: Hub) -> None:
+    await hub.waiting("T-parked", HOUR)
+    await hub.waiting("T-parked-for-lead", HOUR, sought_roles=("lead",))
+    await hub.waiting("T-2", 2 * HOUR)
+    await hub.agent("kim", 1)
+    async with hub.pool.connection() as conn:
+        for name in ("T-parked", "T-parked-for-lead"):
+            await parkings.park(
+                conn, tenant="global", ticket_id=name, trigger_id="e-1", error="no policies"
+            )
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-2"]
 
 
 async def test_where_temporal_fails_the_row_stays_with_why_and_keeps_its_event_id(hub: Hub) -> None:
