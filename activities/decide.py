@@ -100,6 +100,7 @@ class DecideActivities:
             attempt,
             owner=found.claim.agent_id if found.claim else "",
             owner_gone=found.claim is not None and not found.owner_available,
+            parked=found.parked,
         )
         request = Request(
             tenant=asked.tenant,

@@ -10,7 +10,7 @@ from store import automation, outbox, waiting
 from store.outbox import OutboxRow
 from store.pool import Connection
 from store.waiting import PAGE, Place
-from support.handing_out import MOST_OFFERS, WaitingTicket, behind, chosen, offer
+from support.handing_out import MOST_OFFERS, Room, WaitingTicket, behind, chosen, offer
 from support.model import OFFER_PREFIX
 
 _log = logs.get(__name__)
@@ -28,22 +28,47 @@ class HandOuts:
         tenant = newest.tenant
         if await automation.stopped(conn, tenant=tenant):
             return
-        rooms = await waiting.rooms(conn, tenant=tenant)
-        if not rooms:
-            return
-        found = await waiting.tickets(
-            conn, tenant=tenant, without=_spared(rows), after=_place(newest.about.get("after"))
-        )
-        offered = chosen(found, rooms)
-        event = offer(f"{OFFER_PREFIX}{newest.id}", datetime.now(UTC))
-        for ticket in offered:
-            await self._signals.send(tenant, ticket.ticket_id, event)
+        found, rooms, last = await _waiting(conn, rows)
+        offered = await self._offer(tenant, newest.id, found, rooms)
         if len(offered) == MOST_OFFERS:
             await _go_on(conn, newest, offered[-1])
-        elif len(found) == PAGE:
-            await _go_on(conn, newest, found[-1])
+        elif last is not None:
+            await _go_on(conn, newest, last)
         if offered:
             _log.info("handed out", tenant=tenant, outbox=newest.id, offered=len(offered))
+
+    async def _offer(
+        self, tenant: str, row_id: int, found: Sequence[WaitingTicket], rooms: Sequence[Room]
+    ) -> tuple[WaitingTicket, ...]:
+        """Return what has been offered; the room of one without a workflow is for the others."""
+        event = offer(f"{OFFER_PREFIX}{row_id}", datetime.now(UTC))
+        told: set[str] = set()
+        gone: set[str] = set()
+        while True:
+            offered = chosen((one for one in found if one.ticket_id not in gone), rooms)
+            left = [one.ticket_id for one in offered if one.ticket_id not in told]
+            if not left:
+                return offered
+            for ticket_id in left:
+                there = await self._signals.send(tenant, ticket_id, event)
+                (told if there else gone).add(ticket_id)
+
+
+async def _waiting(
+    conn: Connection, rows: Sequence[OutboxRow]
+) -> tuple[Sequence[WaitingTicket], Sequence[Room], WaitingTicket | None]:
+    """Return what waits, who has room, and the last that was read where there may be more."""
+    tenant, spared = rows[-1].tenant, _spared(rows)
+    after = _place(rows[-1].about.get("after"))
+    called = await waiting.called(conn, tenant=tenant, without=spared, after=after)
+    rooms = await (waiting.rooms_of_all if called else waiting.rooms)(conn, tenant=tenant)
+    if not rooms:
+        return (), (), None
+    found = await waiting.tickets(conn, tenant=tenant, without=spared, after=after)
+    ends = [page[-1] for page in (called, found) if len(page) == PAGE]
+    last = min(ends, key=lambda ticket: ticket.place, default=None)
+    both = {ticket.ticket_id: ticket for ticket in (*called, *found)}
+    return tuple(both.values()), rooms, last
 
 
 def _spared(rows: Sequence[OutboxRow]) -> list[str]:

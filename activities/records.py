@@ -364,6 +364,7 @@ def ticket_row(asked: DecideInput, decision: Decision, kept: Plain, opening_ref:
         no_owner=str(none.why) if none is not None and state.active else "",
         next_shift_at=none.next_shift_at if none is not None and state.active else None,
         sought_teams=state.ownership.sought_teams,
+        sought_roles=state.ownership.sought_roles,
         declined_by=state.ownership.declined_by(decision.at),
         passed_by=passed_by(asked.event, decision.actions),
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from store import candidates, customers, lanes, outbox, roster
+from store import attendance, candidates, customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection, savepoint, undo
 from support.handing_out import asks_else, behind, frees, waits
@@ -48,6 +48,7 @@ class Surroundings:
     """Everything outside one ticket, as one transaction sees it. `at` is the nominal instant.
 
     `owner` has the ticket before the decision; empty: nobody. `owner_gone`: they are not at work.
+    `parked`: something about it could not be decided before, so it was not handed out.
     """
 
     conn: Connection
@@ -57,6 +58,7 @@ class Surroundings:
     rules: Evaluator
     owner: str = ""
     owner_gone: bool = False
+    parked: bool = False
     taken: dict[str, Decimal] = field(default_factory=dict)
 
     async def drive(self, asking: Generator[Need, Answer, T]) -> T:
@@ -158,7 +160,11 @@ class Surroundings:
 
         `was` is the ticket before the decision. One that begins to wait, may be handed out again,
         or may go to others than before, is looked at once more; not one that a person released.
+        Where a halt was lifted, an owner who has gone is told of again: nothing came of it before.
         """
+        lifted = was is not None and was.halted is not None and state.halted is None
+        if lifted and self.owner_gone and state.owner == self.owner:
+            await attendance.tell_again(self.conn, tenant=self.tenant, agent_id=state.owner)
         if before is not None and frees(before.agent_id, before.units, state):
             await outbox.capacity_freed(
                 self.conn,
@@ -168,7 +174,7 @@ class Surroundings:
                 seq=seq,
             )
         fresh = before is None or self.owner_gone or state.ownership.none is not None
-        if fresh and asks_else(was, state):
+        if (fresh and asks_else(was, state)) or (self.parked and waits(state)):
             about = {"team": state.team, "began": self.ticket_id, "seq": seq}
             await outbox.add(
                 self.conn, tenant=self.tenant, kind=outbox.HAND_OUT, about=about, after=CROSSED

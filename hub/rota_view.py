@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from store import rotas
+from store import duty, rotas
+from store.duty import KeptRota
 from store.pool import Connection
-from store.rotas import KeptRota
 from support.rota import Leaves, Swap, Turn, on_duty, turns
 
 AHEAD, MOST_TURNS = 8, 60
@@ -43,14 +43,14 @@ async def rota_view(
 ) -> RotaView:
     """Return a rota with its turns until `ahead` handovers from now; InputError: unknown."""
     kept = await rotas.one(conn, tenant=tenant, rota_id=rota_id, since=now)
-    away = await rotas.leaves(conn, tenant=tenant, rotas=[kept], since=now)
+    away = await duty.leaves(conn, tenant=tenant, rotas=[kept], since=now)
     return _view(kept, away, now, ahead)
 
 
 async def rota_views(conn: Connection, *, tenant: str, now: datetime) -> tuple[RotaView, ...]:
     """Return the rotas by team and id, each with the turn of now and the next one."""
-    found = await rotas.listed(conn, tenant=tenant, since=now)
-    away = await rotas.leaves(conn, tenant=tenant, rotas=found, since=now)
+    found = await duty.listed(conn, tenant=tenant, since=now)
+    away = await duty.leaves(conn, tenant=tenant, rotas=found, since=now)
     return tuple(_view(kept, away, now, 2) for kept in found)
 
 

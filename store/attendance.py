@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
-from store import outbox
+from store import duty, outbox
 from store.pool import Connection
 from support.attendance import AgentTime, Attendance, attendance, frees_at, takes_up, tells
 from support.model import LeftCause, Presence
+from support.roster import Span
 from support.shifts import Leave
 
 AGAIN = timedelta(seconds=1)
@@ -32,7 +33,10 @@ select a.team, a.role, a.presence, a.presence_since, a.presence_until, a.left_ca
        a.load_units < a.capacity_units as has_room, now() as now,
 """  # noqa: S608  constant pieces
     + _OWNS_ACTIVE
-    + """ as owns
+    + """ as owns,
+       exists (select from tickets as t
+                where t.tenant = a.tenant and t.waits_since is not null
+                  and t.sought_roles <> '{}') as called
   from agents as a
   left join lateral (select starts_at, ends_at from shift_spans
                       where tenant = a.tenant and agent_id = a.agent_id and ends_at > now()
@@ -65,20 +69,24 @@ async def look(
     row = await (await conn.execute(_READ, {"tenant": tenant, "agent_id": agent_id})).fetchone()
     if row is None:
         return
-    agent = _time(row, await _leaves(conn, tenant, agent_id) if row["scheduled"] else ())
     now: datetime = row["now"]
+    leaves = await _leaves(conn, tenant, agent_id) if row["scheduled"] else ()
+    on_duty = await duty.spans(conn, tenant=tenant, agent_id=agent_id, now=now)
+    agent = _time(row, leaves, on_duty or ())
     found = attendance(agent, now)
     was = LeftCause(row["left_cause"]) if row["left_cause"] else None
     if (found.left, found.presence) != (was, agent.presence):
         await _keep(conn, tenant, agent_id, found)
-    takes = found.takes_work if since is None else takes_up(agent, found, was, since)
-    if takes and row["role"] == "agent" and row["has_room"]:
+    takes = found.takes_work if since is None else takes_up(agent, found, was, since, now)
+    if takes and row["has_room"] and (row["role"] == "agent" or row["called"]):
         about = {"agent": agent_id, "team": row["team"]}
         await outbox.add(conn, tenant=tenant, kind=outbox.HAND_OUT, about=about)
     if found.left is not None and tells(was, found.left) and row["owns"]:
         await tell(conn, tenant=tenant, agent_id=agent_id, cause=found.left)
-    if found.next_at is not None:
-        await wake(conn, tenant=tenant, agent_id=agent_id, since=now, due_at=found.next_at)
+    ahead = [found.next_at, None if on_duty is None else now + duty.AROUND]
+    due_at = min((at for at in ahead if at is not None), default=None)
+    if due_at is not None:
+        await wake(conn, tenant=tenant, agent_id=agent_id, since=now, due_at=due_at)
 
 
 async def tell(conn: Connection, *, tenant: str, agent_id: str, cause: LeftCause) -> None:
@@ -92,7 +100,9 @@ async def _leaves(conn: Connection, tenant: str, agent_id: str) -> tuple[Leave, 
     return tuple(Leave(row["starts_at"], row["ends_at"]) for row in await cursor.fetchall())
 
 
-def _time(row: Mapping[str, Any], leaves: tuple[Leave, ...]) -> AgentTime:
+def _time(
+    row: Mapping[str, Any], leaves: tuple[Leave, ...], on_duty: tuple[Span, ...]
+) -> AgentTime:
     spans = None
     if row["scheduled"]:
         spans = ((row["starts_at"], row["ends_at"]),) if row["starts_at"] is not None else ()
@@ -103,6 +113,7 @@ def _time(row: Mapping[str, Any], leaves: tuple[Leave, ...]) -> AgentTime:
         spans=spans,
         leaves=leaves,
         frees_at=frees_at(row["recent_claims"], row["limit_new"], row["limit_window"]),
+        duty=on_duty,
     )
 
 
@@ -205,13 +216,17 @@ _TELL_AGAIN = (
 insert into outbox (tenant, kind, about)
 select tenant, 'owner_left', jsonb_build_object('agent', agent_id, 'cause', left_cause)
   from agents as a
- where tenant = %(tenant)s and left_cause <> '' and left_at is null and
+ where tenant = %(tenant)s and left_cause <> '' and left_at is null
+   and (%(agent_id)s::text is null or agent_id = %(agent_id)s) and
 """
     + _OWNS_ACTIVE
     + "returning pg_notify('outbox', '')"
 )
 
 
-async def tell_again(conn: Connection, *, tenant: str) -> None:
-    """Tell the tickets of all who are not at work, as nobody did while automation was stopped."""
-    await conn.execute(_TELL_AGAIN, {"tenant": tenant})
+async def tell_again(conn: Connection, *, tenant: str, agent_id: str | None = None) -> None:
+    """Tell the tickets of all who are not at work, or of one of them.
+
+    Nobody did, or nothing came of it, while automation was stopped or halted.
+    """
+    await conn.execute(_TELL_AGAIN, {"tenant": tenant, "agent_id": agent_id})

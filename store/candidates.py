@@ -4,7 +4,7 @@ from typing import LiteralString
 
 from psycopg.rows import class_row
 
-from store import rotas
+from store import duty
 from store.availability import ON_SHIFT_AT, ONLINE_NOW
 from store.pool import Connection
 from support.needs import FindCandidates, FindOutlook, FindPeople, Outlook
@@ -34,7 +34,10 @@ _CANDIDATES = (
 """
     + ON_SHIFT_AT
     + """
- order by (a.load_units < a.capacity_units) desc,
+ order by (a.load_units + %(units)s <= a.capacity_units
+           and coalesce((a.kind_load ->> %(kind)s)::numeric, 0) + %(units)s
+               <= coalesce((a.kind_capacity ->> %(kind)s)::numeric, 'infinity')
+           and not limited(a, %(at)s)) desc,
           %(strategy)s = 'sticky'
               and a.agent_id = coalesce(nullif(%(last_owner)s, ''), h.agent_id) desc nulls last,
           case when %(strategy)s = 'skill_match' or not %(insists)s
@@ -42,7 +45,8 @@ _CANDIDATES = (
                        from unnest(%(skills)s::text[]) as skill where skill = any(a.skills))
                end desc nulls last,
           case when %(strategy)s = 'round_robin' then a.idle_since end,
-          a.load_units, a.idle_since, a.agent_id
+          (a.load_units + %(units)s) / nullif(a.capacity_units, 0), speaks desc, a.idle_since,
+          a.agent_id
  limit 50
 """
 )
@@ -52,18 +56,19 @@ _ON_DUTY = _ONLINE + " and a.agent_id = any(%(on_duty)s::text[]) order by a.agen
 
 
 async def find(conn: Connection, *, tenant: str, need: FindCandidates) -> tuple[Candidate, ...]:
-    """Return at most 50 agents of the role and team who are at work, best first by strategy.
+    """Return at most 50 agents of the role and team who are at work: who has room comes first.
 
+    Then who is best by the strategy.
     For the role on_call, where there is a rota: those of them who are on duty, whatever their role.
     Served by the partial index agents_online, and shift_spans and customers by their keys.
     """
-    duty = None
+    on_duty = None
     if need.role is Role.ON_CALL:
-        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
+        on_duty = await duty.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
     cursor = await conn.execute(
-        _CANDIDATES if duty is None else _ON_DUTY,
+        _CANDIDATES if on_duty is None else _ON_DUTY,
         {
-            "on_duty": list(duty or ()),
+            "on_duty": list(on_duty or ()),
             "tenant": tenant,
             "role": str(need.role),
             "team": need.team,
@@ -75,6 +80,7 @@ async def find(conn: Connection, *, tenant: str, need: FindCandidates) -> tuple[
             "insists": need.insists,
             "last_owner": need.last_owner,
             "follow_up_of": need.follow_up_of,
+            "units": need.units,
         },
     )
     rows = await cursor.fetchall()
@@ -98,16 +104,16 @@ async def outlook(conn: Connection, *, tenant: str, need: FindOutlook) -> Outloo
 
     Served by the primary keys of agents and shift_spans.
     """
-    duty = None
+    on_duty = None
     if need.role is Role.ON_CALL:
-        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
+        on_duty = await duty.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
     async with conn.cursor(row_factory=class_row(Outlook)) as cursor:
         await cursor.execute(
             _OUTLOOK,
             {
                 "tenant": tenant,
                 "role": str(need.role),
-                "on_duty": list(duty or ()),
+                "on_duty": list(on_duty or ()),
                 "team": need.team,
                 "skills": list(need.skills),
                 "at": need.at,
@@ -138,9 +144,9 @@ async def people(conn: Connection, *, tenant: str, need: FindPeople) -> tuple[st
     and managers those at work, or all of them where none is: a step must reach somebody.
     """
     if need.role is Role.ON_CALL:
-        duty = await rotas.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
-        if duty is not None:
-            return duty
+        on_duty = await duty.on_duty(conn, tenant=tenant, team=need.team, at=need.at)
+        if on_duty is not None:
+            return on_duty
     cursor = await conn.execute(_PEOPLE, {"tenant": tenant, "role": str(need.role), "at": need.at})
     rows = await cursor.fetchall()
     asked = [row for row in rows if need.team and row["team"] == need.team] or rows

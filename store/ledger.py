@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from store import duty
 from store.availability import ONLINE_NOW
 from store.packs import ActivePacks
 from store.pool import Connection
@@ -90,7 +91,10 @@ async def read(
     event_id: str,
     at: datetime,
 ) -> Found:
-    """Read ticket, claim, earlier results, and if the owner is at work `at`, in one round trip."""
+    """Read ticket, claim, earlier results, and if the owner is at work `at`, in one round trip.
+
+    Who is not on shift may be at work by a rota, which is read as well then.
+    """
     cursor = await conn.execute(
         _READ,
         {
@@ -105,6 +109,8 @@ async def read(
     row = await cursor.fetchone() or {}
     owner = row.get("agent_id")
     at_work, online = bool(row.get("at_work")), bool(row.get("online"))
+    if owner and not at_work and not row["owner_left"]:
+        at_work = owner in await duty.all_on_duty(conn, tenant=tenant, at=at)
     return Found(
         state=row.get("state"),
         decision_seq=row.get("decision_seq") or 0,
@@ -216,8 +222,8 @@ class TicketRow:
 
     `waits_since`: it is active without an owner; while it waits, the first instant stays.
     `passed_by`: it was offered, and its rules did not look for an owner. `skills` are those that it
-    insists on, `sought_teams` others than its own that were asked for it, `declined_by` whom not
-    to ask.
+    insists on, `sought_teams` others than its own that were asked for it, `sought_roles` roles
+    beside that of agents, `declined_by` whom not to ask.
     """
 
     tenant: str
@@ -252,6 +258,7 @@ class TicketRow:
     no_owner: str = ""
     next_shift_at: datetime | None = None
     sought_teams: tuple[str, ...] = ()
+    sought_roles: tuple[str, ...] = ()
     declined_by: tuple[str, ...] = ()
 
 
@@ -261,14 +268,14 @@ insert into tickets (tenant, ticket_id, run_id, channel, priority, status, team,
                      active, breached, breached_held, escalation_due, sla_state, next_due_at,
                      next_deadline, next_deadline_is, decision_seq, pack_version, state, halted,
                      skills, waits_since, passed_by, no_owner, next_shift_at, sought_teams,
-                     declined_by)
+                     sought_roles, declined_by)
 values (%(tenant)s, %(ticket_id)s, %(run_id)s, %(channel)s, %(priority)s, %(status)s, %(team)s,
         %(customer_id)s, %(opening_ref)s, %(follow_up_of)s, %(created_at)s, %(changed_at)s,
         %(resolved_at)s, %(closed_at)s, %(active)s, %(breached)s, %(breached_held)s,
         %(escalation_due)s, %(sla_state)s, %(next_due_at)s, %(next_deadline)s,
         %(next_deadline_is)s, %(decision_seq)s, %(pack_version)s, %(state)s, %(halted)s,
         %(skills)s, %(waits_since)s, %(passed_by)s, %(no_owner)s, %(next_shift_at)s,
-        %(sought_teams)s, %(declined_by)s)
+        %(sought_teams)s, %(sought_roles)s, %(declined_by)s)
 on conflict (tenant, ticket_id) do update
    set run_id = excluded.run_id, priority = excluded.priority, status = excluded.status,
        team = excluded.team, changed_at = excluded.changed_at,
@@ -281,7 +288,8 @@ on conflict (tenant, ticket_id) do update
        pack_version = excluded.pack_version, state = excluded.state, halted = excluded.halted,
        skills = excluded.skills, passed_by = excluded.passed_by,
        no_owner = excluded.no_owner, next_shift_at = excluded.next_shift_at,
-       sought_teams = excluded.sought_teams, declined_by = excluded.declined_by,
+       sought_teams = excluded.sought_teams, sought_roles = excluded.sought_roles,
+       declined_by = excluded.declined_by,
        waits_since = case when excluded.waits_since is not null
                           then coalesce(tickets.waits_since, excluded.waits_since) end
 """

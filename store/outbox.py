@@ -97,6 +97,18 @@ async def set_alarm(
     )
 
 
+_WAITS: LiteralString = """
+exists (select from tickets as t
+         where t.tenant = %(tenant)s and t.waits_since is not null and not t.passed_by
+           and t.ticket_id <> %(ticket_id)s)
+"""
+# Few, and for others than agents on shift: who is on duty by rota, leads, managers.
+_CALLED: LiteralString = """
+exists (select from tickets as t
+         where t.tenant = %(tenant)s and t.waits_since is not null and not t.passed_by
+           and t.sought_roles <> '{}' and t.ticket_id <> %(ticket_id)s)
+"""
+
 _FREED = (
     """
 insert into outbox (tenant, kind, about)
@@ -105,14 +117,16 @@ select tenant, 'hand_out',
                           'seq', %(seq)s::bigint)
   from agents as a
  where tenant = %(tenant)s and agent_id = %(agent_id)s
-   and role = 'agent' and load_units < capacity_units and
+   and load_units < capacity_units and
 """
     + ONLINE_NOW
+    + " and ((a.role = 'agent' "
     + ON_SHIFT_NOW
-    + """
-   and exists (select from tickets as t
-                where t.tenant = a.tenant and t.waits_since is not null and not t.passed_by
-                  and t.ticket_id <> %(ticket_id)s)
+    + " and "
+    + _WAITS
+    + ") or "
+    + _CALLED
+    + """)
 returning pg_notify('outbox', '')
 """
 )
@@ -123,7 +137,8 @@ async def capacity_freed(
 ) -> None:
     """Hand out what waits beside the ticket that freed capacity, if anything does.
 
-    Served by the primary key of agents and the partial index tickets_waiting.
+    Served by the primary key of agents and the partial indexes tickets_waiting and
+    tickets_sought_roles.
     """
     await conn.execute(
         _FREED, {"tenant": tenant, "agent_id": agent_id, "ticket_id": ticket_id, "seq": seq}
@@ -134,15 +149,20 @@ _UNUSED = (
     """
 insert into outbox (tenant, kind, about)
 select %(tenant)s, 'hand_out', %(about)s
- where exists (select from agents as a
-                where a.tenant = %(tenant)s and a.presence = 'online' and a.role = 'agent'
-                  and a.load_units < a.capacity_units
+ where (exists (select from agents as a
+                 where a.tenant = %(tenant)s and a.presence = 'online' and a.role = 'agent'
+                   and a.load_units < a.capacity_units
 """  # noqa: S608  constant pieces
     + ON_SHIFT_NOW
+    + ") and "
+    + _WAITS
     + """)
-   and exists (select from tickets as t
-                where t.tenant = %(tenant)s and t.waits_since is not null and not t.passed_by
-                  and t.ticket_id <> %(ticket_id)s)
+    or (exists (select from agents as a
+                 where a.tenant = %(tenant)s and a.presence = 'online'
+                   and a.load_units < a.capacity_units) and
+"""
+    + _CALLED
+    + """)
 returning pg_notify('outbox', '')
 """
 )
@@ -155,7 +175,7 @@ async def room_unused(
 
     `after` is its place in the queue, behind which that goes on; empty: from the beginning. Nothing
     is written where nobody has room or nothing else waits. Served by the partial indexes
-    agents_online and tickets_waiting.
+    agents_online, tickets_waiting and tickets_sought_roles.
     """
     about: dict[str, Any] = {"unused": ticket_id, "seq": seq}
     if after:

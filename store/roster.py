@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from store import attendance
+from store import attendance, duty
 from store.availability import ONLINE_NOW, PRESENCE_NOW
 from store.pool import Connection
 from support.errors import InputError
@@ -60,7 +60,8 @@ async def claim(
     assignments, however many workers race. `at`: idle no more.
     `owner` is who gives the ticket up later in the transaction: both are locked here in the order
     of their ids, so that two tickets which exchange their owners wait instead of deadlocking.
-    An agent who has gone meanwhile has their tickets told once more, in the same transaction.
+    An agent who has gone meanwhile has their tickets told once more, in the same transaction; not
+    one who is on duty by rota, for whom nights are work.
     InputError where it is forced for somebody who has left.
     """
     if owner and owner != agent_id:
@@ -85,10 +86,14 @@ async def claim(
         await attendance.wake(
             conn, tenant=tenant, agent_id=agent_id, since=row["now"], due_at=row["frees_at"]
         )
-    if row["left_cause"] and not forced:
+    if row["left_cause"] and not forced and not await _on_duty(conn, tenant, agent_id, row["now"]):
         cause = LeftCause(row["left_cause"])
         await attendance.tell(conn, tenant=tenant, agent_id=agent_id, cause=cause)
     return True
+
+
+async def _on_duty(conn: Connection, tenant: str, agent_id: str, now: datetime) -> bool:
+    return agent_id in await duty.all_on_duty(conn, tenant=tenant, at=now)
 
 
 async def refuse_left(conn: Connection, tenant: str, agent_id: str) -> None:

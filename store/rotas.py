@@ -1,26 +1,13 @@
-"""On-call rotas: their members, swaps, and who is on duty."""
+"""On-call rotas: their members and swaps, as people change them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from store import shifts
+from store import attendance, duty, shifts
+from store.duty import KeptRota
 from store.pool import Connection
-from support import rota as turns
 from support.errors import InputError
-from support.rota import Leaves, Rota, Swap
-from support.shifts import Leave
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRota:
-    """A rota with its id; `swap_ids` are the numbers by which its swaps are taken back."""
-
-    rota_id: str
-    rota: Rota
-    swap_ids: tuple[int, ...] = ()
-
+from support.rota import Rota, Swap
 
 _PUT = """
 insert into rotas (tenant, rota_id, team, tz, members, first_handover, days)
@@ -32,8 +19,12 @@ on conflict (tenant, rota_id) do update
 
 
 async def put(conn: Connection, *, tenant: str, rota_id: str, rota: Rota) -> None:
-    """Add a rota, or change one that is there and leave its swaps; InputError: unknown member."""
+    """Add a rota, or change one that is there and leave its swaps; InputError: unknown member.
+
+    In one transaction with what comes of it for whoever is on it, as every change here.
+    """
     await _check_known(conn, tenant, rota.members)
+    before = await _on_it(conn, tenant, rota_id)
     await conn.execute(
         _PUT,
         {
@@ -46,15 +37,18 @@ async def put(conn: Connection, *, tenant: str, rota_id: str, rota: Rota) -> Non
             "days": rota.days,
         },
     )
+    await _look(conn, tenant, {*before, *rota.members})
 
 
 async def remove(conn: Connection, *, tenant: str, rota_id: str) -> None:
     """Take a rota off the roster with its swaps; InputError for an unknown one."""
+    before = await _on_it(conn, tenant, rota_id)
     cursor = await conn.execute(
         "delete from rotas where tenant = %s and rota_id = %s returning rota_id", (tenant, rota_id)
     )
     if await cursor.fetchone() is None:
         raise unknown_rota(tenant, rota_id)
+    await _look(conn, tenant, before)
 
 
 _ADD_SWAP = """
@@ -82,11 +76,13 @@ async def add_swap(conn: Connection, *, tenant: str, rota_id: str, swap: Swap) -
     row = await cursor.fetchone()
     if row is None:
         raise unknown_rota(tenant, rota_id)
+    await _look(conn, tenant, await _on_it(conn, tenant, rota_id))
     return int(row["swap_id"])
 
 
 async def remove_swap(conn: Connection, *, tenant: str, rota_id: str, swap_id: int) -> None:
     """Take a swap back; InputError where the rota has none of that number."""
+    before = await _on_it(conn, tenant, rota_id)
     cursor = await conn.execute(
         "delete from rota_swaps where tenant = %s and rota_id = %s and swap_id = %s"
         " returning swap_id",
@@ -96,6 +92,27 @@ async def remove_swap(conn: Connection, *, tenant: str, rota_id: str, swap_id: i
         raise InputError(
             f"rota {rota_id} has no swap {swap_id}: see `flowhub roster rota show {rota_id}`"
         )
+    await _look(conn, tenant, before)
+
+
+_ON_IT = """
+select unnest(members) as agent_id from rotas where tenant = %(tenant)s and rota_id = %(rota_id)s
+union
+select agent_id from rota_swaps
+ where tenant = %(tenant)s and rota_id = %(rota_id)s and ends_at > now()
+"""
+
+
+async def _on_it(conn: Connection, tenant: str, rota_id: str) -> set[str]:
+    cursor = await conn.execute(_ON_IT, {"tenant": tenant, "rota_id": rota_id})
+    return {row["agent_id"] for row in await cursor.fetchall()}
+
+
+async def _look(conn: Connection, tenant: str, agents: Iterable[str]) -> None:
+    """Act upon how whoever may be on duty by a changed rota stands now, locked as a claim locks."""
+    for agent_id in sorted(agents):
+        await shifts.hold(conn, tenant=tenant, agent_id=agent_id)
+        await attendance.look(conn, tenant=tenant, agent_id=agent_id)
 
 
 def unknown_rota(tenant: str, rota_id: str) -> InputError:
@@ -114,109 +131,9 @@ async def _check_known(conn: Connection, tenant: str, agents: Iterable[str]) -> 
             raise shifts.unknown_agent(tenant, agent_id)
 
 
-_LISTED = """
-select rota_id, team, tz, members, first_handover, days
-  from rotas
- where tenant = %(tenant)s and (%(rota_id)s::text is null or rota_id = %(rota_id)s)
-   and (%(team)s::text is null or team in ('', %(team)s))
- order by team, rota_id
-"""
-
-_SWAPS = """
-select rota_id, swap_id, agent_id, starts_at, ends_at
-  from rota_swaps
- where tenant = %(tenant)s and rota_id = any(%(rotas)s)
-   and ends_at > %(since)s and (%(until)s::timestamptz is null or starts_at <= %(until)s)
- order by rota_id, swap_id
-"""
-
-
-async def listed(
-    conn: Connection,
-    *,
-    tenant: str,
-    since: datetime,
-    until: datetime | None = None,
-    team: str | None = None,
-    rota_id: str | None = None,
-) -> tuple[KeptRota, ...]:
-    """Return the rotas by team and id, with the swaps of [since, until].
-
-    With `team` those of the team and of the whole tenant, with `rota_id` only that one.
-    """
-    cursor = await conn.execute(_LISTED, {"tenant": tenant, "rota_id": rota_id, "team": team})
-    rows = await cursor.fetchall()
-    if not rows:
-        return ()
-    about = {"rotas": [row["rota_id"] for row in rows], "since": since, "until": until}
-    cursor = await conn.execute(_SWAPS, {"tenant": tenant, **about})
-    swaps = await cursor.fetchall()
-    return tuple(_kept(row, [s for s in swaps if s["rota_id"] == row["rota_id"]]) for row in rows)
-
-
-def _kept(row: Mapping[str, Any], swaps: list[dict[str, Any]]) -> KeptRota:
-    rota = Rota(
-        row["tz"],
-        tuple(row["members"]),
-        row["first_handover"],
-        row["days"],
-        row["team"],
-        tuple(Swap(s["agent_id"], s["starts_at"], s["ends_at"]) for s in swaps),
-    )
-    return KeptRota(row["rota_id"], rota, tuple(s["swap_id"] for s in swaps))
-
-
 async def one(conn: Connection, *, tenant: str, rota_id: str, since: datetime) -> KeptRota:
     """Return a rota with the swaps that end after `since`; InputError for an unknown one."""
-    found = await listed(conn, tenant=tenant, since=since, rota_id=rota_id)
+    found = await duty.listed(conn, tenant=tenant, since=since, rota_id=rota_id)
     if not found:
         raise unknown_rota(tenant, rota_id)
     return found[0]
-
-
-async def leaves(
-    conn: Connection,
-    *,
-    tenant: str,
-    rotas: Sequence[KeptRota],
-    since: datetime,
-    until: datetime | None = None,
-) -> Leaves:
-    """Return the leave within [since, until] of whoever can be on duty by these rotas.
-
-    Who has left for good is on leave without end. Served by the primary keys of leaves and agents.
-    """
-    asked = {name for kept in rotas for name in kept.rota.members}
-    asked |= {swap.agent_id for kept in rotas for swap in kept.rota.swaps}
-    cursor = await conn.execute(
-        "select agent_id, starts_at, ends_at from leaves"
-        " where tenant = %(tenant)s and agent_id = any(%(agents)s)"
-        " and (ends_at is null or ends_at > %(since)s)"
-        " and (%(until)s::timestamptz is null or starts_at <= %(until)s)"
-        " union all select agent_id, left_at, null from agents"
-        " where tenant = %(tenant)s and agent_id = any(%(agents)s)"
-        " and left_at is not null",
-        {"tenant": tenant, "agents": sorted(asked), "since": since, "until": until},
-    )
-    found: dict[str, list[Leave]] = {}
-    for row in await cursor.fetchall():
-        found.setdefault(row["agent_id"], []).append(Leave(row["starts_at"], row["ends_at"]))
-    return found
-
-
-async def on_duty(
-    conn: Connection, *, tenant: str, team: str, at: datetime
-) -> tuple[str, ...] | None:
-    """Return who is on duty at `at` by the rotas of the team, else by those of the whole tenant.
-
-    None: there is no rota for the team. Empty: there is, but all its members are on leave.
-    """
-    found = await listed(conn, tenant=tenant, since=at, until=at, team=team)
-    if not found:
-        return None
-    away = await leaves(conn, tenant=tenant, rotas=found, since=at, until=at)
-    for of in dict.fromkeys((team, "")):
-        duty = {turns.on_duty(kept.rota, at, away) for kept in found if kept.rota.team == of} - {""}
-        if duty:
-            return tuple(sorted(duty))
-    return ()

@@ -6,6 +6,7 @@ from typing import LiteralString, NamedTuple
 
 from psycopg.rows import class_row
 
+from store import duty
 from store.availability import ON_SHIFT_NOW, ONLINE_NOW
 from store.pool import Connection
 from support.handing_out import Room, WaitingTicket
@@ -23,20 +24,46 @@ class Place(NamedTuple):
     ticket_id: str
 
 
-_FREE: LiteralString = (
-    """
+_ROOM: LiteralString = """
 select a.agent_id, a.team, a.skills, a.capacity_units - a.load_units as units, a.capacity_units,
        (a.kind_capacity ->> 'chat')::numeric
            - coalesce((a.kind_load ->> 'chat')::numeric, 0) as chat_units,
        (a.kind_capacity ->> 'ticket')::numeric
            - coalesce((a.kind_load ->> 'ticket')::numeric, 0) as ticket_units
-  from agents as a
- where a.tenant = %(tenant)s and a.role = 'agent'
+"""
+
+_ROOMY: LiteralString = (
+    """
    and a.load_units < a.capacity_units and not limited(a, now()) and
 """
     + ONLINE_NOW
+)
+
+_FREE: LiteralString = (
+    _ROOM
+    + " from agents as a where a.tenant = %(tenant)s and a.role = 'agent' "
+    + _ROOMY
     + ON_SHIFT_NOW
 )
+
+# What is read of tickets that wait, and which of them are offered.
+_WAITING: LiteralString = """
+select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at,
+       t.sought_teams, t.declined_by, t.sought_roles
+  from tickets as t
+ where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
+   and t.ticket_id <> all(%(without)s::text[])
+   and not exists (select from parkings as p
+                    where p.tenant = t.tenant and p.ticket_id = t.ticket_id)
+   and (%(after_id)s::text is null
+        or (coalesce(t.next_due_at, 'infinity'), t.created_at, t.ticket_id)
+           > (coalesce(%(after_due)s::timestamptz, 'infinity'), %(after_created)s::timestamptz,
+              %(after_id)s))
+"""
+_IN_ORDER: LiteralString = """
+ order by t.next_due_at nulls last, t.created_at, t.ticket_id
+ limit %(page)s
+"""
 
 # What waits asks for few different things: each is found by one step in an index and compared with
 # the room that there is once, not for each ticket. Where none fits, the queue is not read at all.
@@ -75,22 +102,17 @@ with recursive need as (
                       and case when t.channel = 'chat' then room.chat_units >= 4
                                else room.units >= 1 end)
 )
-select t.ticket_id, t.channel, t.status, t.team, t.skills, t.next_due_at, t.created_at,
-       t.sought_teams, t.declined_by
-  from tickets as t
- where t.tenant = %(tenant)s and t.waits_since is not null and t.halted = '' and not t.passed_by
-   and t.ticket_id <> all(%(without)s::text[])
-   and (%(after_id)s::text is null
-        or (coalesce(t.next_due_at, 'infinity'), t.created_at, t.ticket_id)
-           > (coalesce(%(after_due)s::timestamptz, 'infinity'), %(after_created)s::timestamptz,
-              %(after_id)s))
+"""
+    + _WAITING
+    + """
    and (exists (select from fitting) or exists (select from sought))
    and (((t.team, t.skills, t.channel = 'chat') in (select team, skills, chat from fitting)) is true
         or t.ticket_id in (select ticket_id from sought))
- order by t.next_due_at nulls last, t.created_at, t.ticket_id
- limit %(page)s
 """
+    + _IN_ORDER
 )
+
+_CALLED = _WAITING + " and t.sought_roles <> '{}' " + _IN_ORDER
 
 
 async def tickets(
@@ -98,12 +120,34 @@ async def tickets(
 ) -> tuple[WaitingTicket, ...]:
     """Return at most `PAGE` tickets that somebody who is there could take, in their order.
 
-    Left out are those on which automation is halted, those that were passed by, and `without`.
-    Served by the partial indexes tickets_waiting, tickets_needs, tickets_sought and agents_online.
+    Left out are those on which automation is halted, those that were passed by, those of which
+    something cannot be decided, and `without`.
+    Served by the partial indexes tickets_waiting, tickets_needs, tickets_sought and agents_online,
+    and by the key of parkings.
     """
+    return await _read(conn, _TICKETS, tenant, without, after)
+
+
+async def called(
+    conn: Connection, *, tenant: str, without: Sequence[str] = (), after: Place | None = None
+) -> tuple[WaitingTicket, ...]:
+    """Return of such tickets those for which others than agents were asked, whoever is there.
+
+    Served by the partial index tickets_sought_roles.
+    """
+    return await _read(conn, _CALLED, tenant, without, after)
+
+
+async def _read(
+    conn: Connection,
+    query: LiteralString,
+    tenant: str,
+    without: Sequence[str],
+    after: Place | None,
+) -> tuple[WaitingTicket, ...]:
     async with conn.cursor(row_factory=class_row(WaitingTicket)) as cursor:
         await cursor.execute(
-            _TICKETS,
+            query,
             {
                 "tenant": tenant,
                 "without": list(without),
@@ -118,9 +162,35 @@ async def tickets(
 
 _ROOMS = _FREE + " order by a.agent_id limit %(most)s"
 
+# On duty is who is on duty by rota, shift or not, and whose role it is, should a team have no rota.
+_ALL_ROOMS = (
+    _ROOM
+    + """,
+       array_remove(array[case when here.on_shift then a.role end,
+                          case when a.agent_id = any(%(on_duty)s::text[]) then 'on_call' end],
+                    null) as roles
+  from agents as a cross join lateral (select true
+"""
+    + ON_SHIFT_NOW
+    + """ as on_shift) as here
+ where a.tenant = %(tenant)s and (here.on_shift or a.agent_id = any(%(on_duty)s::text[]))
+"""
+    + _ROOMY
+    + " order by a.role = 'agent', a.agent_id limit %(most)s"
+)
+
 
 async def rooms(conn: Connection, *, tenant: str) -> tuple[Room, ...]:
     """Return who could be given work now: as `roster.candidates`, of all teams."""
     async with conn.cursor(row_factory=class_row(Room)) as cursor:
         await cursor.execute(_ROOMS, {"tenant": tenant, "most": _MOST_ROOMS})
+        return tuple(await cursor.fetchall())
+
+
+async def rooms_of_all(conn: Connection, *, tenant: str) -> tuple[Room, ...]:
+    """Return the same with leads, managers and who is on call, for tickets that are `called`."""
+    on_duty = await duty.all_on_duty_now(conn, tenant=tenant)
+    async with conn.cursor(row_factory=class_row(Room)) as cursor:
+        about = {"tenant": tenant, "most": _MOST_ROOMS, "on_duty": sorted(on_duty)}
+        await cursor.execute(_ALL_ROOMS, about)
         return tuple(await cursor.fetchall())

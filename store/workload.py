@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from store import duty
 from store.pool import Connection
 from support.routing import Role, WorkKind
 from support.workload import Carrier, OwnedTicket
@@ -34,20 +35,23 @@ async def carriers(
 ) -> tuple[Carrier, ...]:
     """Return all who can own tickets, of the team or all teams, as they stand at `at`.
 
+    Who is on duty by rota outside their shifts is there for what they have, and takes no more.
     Served by the keys of agents and shift_spans.
     """
     cursor = await conn.execute(_CARRIERS, {"tenant": tenant, "at": at, "team": team})
-    return tuple(_carrier(row) for row in await cursor.fetchall())
+    rows = await cursor.fetchall()
+    on_duty = await duty.all_on_duty(conn, tenant=tenant, at=at)
+    return tuple(_carrier(row, on_duty=row["agent_id"] in on_duty) for row in rows)
 
 
-def _carrier(row: Mapping[str, Any]) -> Carrier:
+def _carrier(row: Mapping[str, Any], *, on_duty: bool) -> Carrier:
     return Carrier(
         agent_id=row["agent_id"],
         team=row["team"],
         role=Role(row["role"]),
         skills=tuple(row["skills"]),
         at_work=row["on_shift"] and row["presence"] == "online",
-        there=row["on_shift"] and row["presence"] != "offline",
+        there=(row["on_shift"] or on_duty) and row["presence"] != "offline",
         left=row["has_left"],
         load_units=row["load_units"],
         capacity_units=row["capacity_units"],

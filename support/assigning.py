@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from support.model import EventKind, TicketStatus
 from support.needs import (
@@ -62,7 +63,7 @@ def assign(work: Work, action: RuleAction) -> Asking:
         return Done(Outcome.REFUSED, f"owner locked until {state.locked_until}")
     order = _order(work, action)
     units = replace(state, status=TicketStatus.OPEN).units
-    found = yield from candidates(_wanted(work, order))
+    found = yield from candidates(_wanted(work, order, units))
     ranked = rank(
         found,
         units,
@@ -103,7 +104,7 @@ def _overflows(state: TicketState, overflow_at: datetime | None, at: datetime) -
     return state.ownership.overflowed or (overflow_at is not None and overflow_at <= at)
 
 
-def _wanted(work: Work, order: _Order) -> FindCandidates:
+def _wanted(work: Work, order: _Order, units: Decimal) -> FindCandidates:
     state = work.state
     return FindCandidates(
         role=order.role,
@@ -116,6 +117,7 @@ def _wanted(work: Work, order: _Order) -> FindCandidates:
         insists=order.insists,
         last_owner=state.owner or state.ownership.last,
         follow_up_of=state.follow_up_of,
+        units=units,
     )
 
 
@@ -157,10 +159,14 @@ def _remember(work: Work, action: RuleAction, order: _Order, none: NoOwner) -> N
     teams = before.sought_teams
     if order.team and order.team not in (work.state.team, *teams):
         teams = (*teams, order.team)
+    roles = before.sought_roles
+    if order.role is not Role.AGENT and order.role not in roles:
+        roles = (*roles, str(order.role))
     after = replace(
         before,
         none=none,
         sought_teams=teams,
+        sought_roles=roles,
         overflow_at=(order.overflow_at or before.overflow_at) if order.insists else None,
         overflowed=not order.insists,
     )

@@ -22,7 +22,8 @@ class AgentTime:
     """What is known of one agent's time around an instant.
 
     `until` ends being online, None: it holds until said otherwise. `spans` are those on shift that
-    have not ended, in order and apart; None: always on shift. `leaves` have not ended either.
+    have not ended, in order and apart; None: always on shift. `leaves` have not ended either, and
+    `duty` is when they are on call by rota, which is work outside shifts as well.
     `frees_at`: until then no more new assignments are allowed.
     """
 
@@ -32,6 +33,7 @@ class AgentTime:
     spans: tuple[Span, ...] | None = None
     leaves: tuple[Leave, ...] = ()
     frees_at: datetime | None = None
+    duty: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def attendance(agent: AgentTime, now: datetime) -> Attendance:
         leave.starts_at <= now and (leave.ends_at is None or now < leave.ends_at)
         for leave in agent.leaves
     )
-    on_shift = agent.spans is None or any(begin <= now < end for begin, end in agent.spans)
+    works = None if agent.spans is None else (*agent.spans, *agent.duty)
+    on_shift = works is None or any(begin <= now < end for begin, end in works)
     gone_at = since + OFFLINE_GRACE if presence is Presence.OFFLINE else None
     left = None
     if on_leave:
@@ -81,9 +84,9 @@ def attendance(agent: AgentTime, now: datetime) -> Attendance:
 
 
 def _edges(agent: AgentTime) -> list[datetime | None]:
-    """Return when shifts and leaves begin and end."""
+    """Return when shifts, duty and leaves begin and end."""
     leaves = [(leave.starts_at, leave.ends_at) for leave in agent.leaves]
-    return [edge for ends in (*(agent.spans or ()), *leaves) for edge in ends]
+    return [edge for ends in (*(agent.spans or ()), *agent.duty, *leaves) for edge in ends]
 
 
 def frees_at(
@@ -98,13 +101,17 @@ def frees_at(
     return recent[-limit_new] + window
 
 
-def takes_up(agent: AgentTime, found: Attendance, was: LeftCause | None, since: datetime) -> bool:
-    """Whether they can take work by what fell due: they are back, or their limit freed since then.
+def takes_up(
+    agent: AgentTime, found: Attendance, was: LeftCause | None, since: datetime, now: datetime
+) -> bool:
+    """Whether they can take work by what fell due: they are back, or other work than before.
 
-    `was` is why they were not at work when that was last acted upon.
+    Since then, their limit freed, or their duty began. `was` is why they were not at work when that
+    was last acted upon.
     """
     freed = agent.frees_at is not None and agent.frees_at > since
-    return found.takes_work and (was is not None or freed)
+    begun = any(since < begin <= now for begin, _ in agent.duty)
+    return found.takes_work and (was is not None or freed or begun)
 
 
 def tells(was: LeftCause | None, left: LeftCause | None) -> bool:

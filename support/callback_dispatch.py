@@ -74,6 +74,7 @@ def dispatch(work: CallbackWork, had: str) -> Generator[Need, Answer, None]:
             customer_id=state.customer_id,
             strategy=Strategy.STICKY,
             last_owner=state.ownership.last,
+            units=CALLBACK_UNITS,
         )
     )
     ranked = rank(

@@ -11,6 +11,7 @@ from decimal import Decimal
 from heapq import merge
 
 from support.model import Actor, ActorKind, Channel, EventKind, TicketEvent, TicketStatus
+from support.routing import Role
 from support.ticket import CHAT_UNITS, UNITS, TicketState
 from support.work import ActionRecord
 
@@ -22,8 +23,9 @@ _ASSIGN = str(EventKind.ASSIGN)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-Need = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...], Decimal]
-"""Team, other teams that were asked, who declined it, skills, and the free units it needs."""
+Need = tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...], Decimal, tuple[str, ...]]
+"""Team, other teams that were asked, who declined it, skills, the free units it needs, and roles
+beside agents that were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class WaitingTicket:
     """An active ticket without an owner. `next_due_at`: its earliest running clock is due.
 
     `skills` are those that it insists on, `sought_teams` others than its own that may take it,
-    `declined_by` those who are not to be asked for it now.
+    `sought_roles` roles beside agents that may, `declined_by` those who are not to be asked now.
     """
 
     ticket_id: str
@@ -43,6 +45,7 @@ class WaitingTicket:
     created_at: datetime
     sought_teams: Sequence[str] = ()
     declined_by: Sequence[str] = ()
+    sought_roles: Sequence[str] = ()
 
     @property
     def place(self) -> tuple[datetime, datetime, str]:
@@ -53,7 +56,8 @@ class WaitingTicket:
     def need(self) -> Need:
         """What an agent must have to take it: tickets with one need fit the same agents."""
         declined, skills = tuple(self.declined_by), tuple(self.skills)
-        return (self.team, tuple(self.sought_teams), declined, skills, self.claims)
+        teams, roles = tuple(self.sought_teams), tuple(self.sought_roles)
+        return (self.team, teams, declined, skills, self.claims, roles)
 
     @property
     def chat(self) -> bool:
@@ -78,7 +82,7 @@ class Room:
     """An agent who can be given work now, and the capacity units that are free.
 
     `chat_units` and `ticket_units` are those of chats and of other tickets alone; None where these
-    have no limit of their own.
+    have no limit of their own. `roles` are those that they can be asked for now.
     """
 
     agent_id: str
@@ -88,6 +92,7 @@ class Room:
     capacity_units: Decimal
     chat_units: Decimal | None = None
     ticket_units: Decimal | None = None
+    roles: Sequence[str] = (Role.AGENT,)
 
     def free_for(self, ticket: WaitingTicket) -> Decimal:
         """Return the units that are free for tickets like this one."""
@@ -104,13 +109,22 @@ class Room:
         return replace(self, units=units, chat_units=chats, ticket_units=others)
 
     def fits(self, ticket: WaitingTicket) -> bool:
-        """Whether team, skills and room allow the ticket, and the agent has not declined it."""
+        """Whether team, role, skills and room allow it, and the agent has not declined it."""
         return (
             self.free_for(ticket) >= ticket.claims
-            and (ticket.team in ("", self.team) or self.team in ticket.sought_teams)
+            and self._is_asked(ticket)
             and set(self.skills).issuperset(ticket.skills)
             and self.agent_id not in ticket.declined_by
         )
+
+    def _is_asked(self, ticket: WaitingTicket) -> bool:
+        """Whether the agent is one of whom the ticket was sought; on call is of no team."""
+        sought = ticket.sought_roles
+        if Role.ON_CALL in sought and Role.ON_CALL in self.roles:
+            return True
+        if ticket.team not in ("", self.team) and self.team not in ticket.sought_teams:
+            return False
+        return any(role == Role.AGENT or role in sought for role in self.roles)
 
 
 def waits(state: TicketState | None) -> bool:
@@ -132,6 +146,7 @@ def waiting_ticket(state: TicketState, next_due_at: datetime | None) -> WaitingT
         created_at=state.created_at,
         sought_teams=state.ownership.sought_teams,
         declined_by=state.ownership.declined_by(state.last_at),
+        sought_roles=state.ownership.sought_roles,
     )
 
 

@@ -109,8 +109,9 @@ class FindCandidates:
     """Who could own the ticket at the instant `at`? Answer: at most 50 Candidates.
 
     They are online, on shift where the roster has shifts, not on leave, and have all the skills,
-    unless `insists` is false. Where there are more, `strategy` says which they are. `last_owner`,
-    else who had the ticket `follow_up_of`, is the one to whom a ticket sticks.
+    unless `insists` is false. Where there are more, it is those who have room for `units`, then
+    `strategy` says which they are. `last_owner`, else who had the ticket `follow_up_of`, is the one
+    to whom a ticket sticks.
     """
 
     role: Role
@@ -123,6 +124,7 @@ class FindCandidates:
     insists: bool = True
     last_owner: str = ""
     follow_up_of: str = ""
+    units: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)

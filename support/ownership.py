@@ -60,8 +60,8 @@ class Ownership:
     before, unless a person took it from them or they gave it back: a ticket sticks to them.
     `accept_by`: the owner has to show by then that they took it; `missed` have not, one after
     another. `overflow_at`: from then on it is also given to who lacks its skills, and once that has
-    come it is `overflowed`. `sought_teams` are teams beside its own that rules have
-    asked for it in vain. `none` is why nobody has it.
+    come it is `overflowed`. `sought_teams` are teams beside its own that rules have asked for it in
+    vain, `sought_roles` roles beside agents. `none` is why nobody has it.
     """
 
     since: datetime | None = None
@@ -72,6 +72,7 @@ class Ownership:
     overflow_at: datetime | None = None
     overflowed: bool = False
     sought_teams: tuple[str, ...] = ()
+    sought_roles: tuple[str, ...] = ()
     none: NoOwner | None = None
 
     def passed(self, before: str, to: str, at: datetime, *, sticks: bool) -> "Ownership":
@@ -89,6 +90,7 @@ class Ownership:
             overflow_at=self.overflow_at,
             overflowed=self.overflowed,
             sought_teams=self.sought_teams,
+            sought_roles=self.sought_roles,
         )
 
     def accepted(self) -> "Ownership":

@@ -113,6 +113,7 @@ Fetch = Generator[Need, Answer, Rows]
 
 
 def _candidates(state: TicketState, at: datetime) -> Fetch:
+    units = replace(state, status=TicketStatus.OPEN).units
     found = yield from candidates(
         FindCandidates(
             Role.AGENT,
@@ -121,9 +122,9 @@ def _candidates(state: TicketState, at: datetime) -> Fetch:
             at,
             kind=state.kind,
             customer_id=state.customer_id,
+            units=units,
         )
     )
-    units = replace(state, status=TicketStatus.OPEN).units
     return tuple(_candidate(candidate, state, units, at) for candidate in found)
 
 

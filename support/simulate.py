@@ -38,12 +38,13 @@ from support.needs import (
     Wanted,
 )
 from support.policy import PolicyBook
-from support.routing import Candidate, Role, Strategy
+from support.routing import Candidate, Role, Strategy, without_room
 from support.tally import Tally
 from support.ticket import TicketState
 from support.work import Outside
 
 MOST_CANDIDATES = 50
+_WHOLE = Decimal(1)
 
 NO_WAY_OUT = Outside()
 
@@ -86,7 +87,7 @@ class Team:
         self._members = {m.agent_id: replace(m, idle_since=since) for m in members}
 
     def candidates(self, need: FindCandidates) -> tuple[Candidate, ...]:
-        """Return who could own a ticket, least loaded first."""
+        """Return who could own a ticket, those with room for it first, then the least loaded."""
         found = [
             Candidate(
                 m.agent_id,
@@ -102,15 +103,13 @@ class Team:
             and (not need.insists or m.skills.issuperset(need.skills))
             and m.idle_since is not None
         ]
-        found.sort(
-            key=lambda c: (
-                c.load_units >= c.capacity_units,
-                c.idle_since if need.strategy is Strategy.ROUND_ROBIN else c.load_units,
-                c.load_units,
-                c.idle_since,
-                c.agent_id,
-            )
-        )
+
+        def key(c: Candidate) -> tuple[bool, Decimal | datetime, Decimal, datetime, str]:
+            share = (c.load_units + need.units) / c.capacity_units if c.capacity_units else _WHOLE
+            first = c.idle_since if need.strategy is Strategy.ROUND_ROBIN else share
+            return (bool(without_room(c, need.units)), first, share, c.idle_since, c.agent_id)
+
+        found.sort(key=key)
         return tuple(found[:MOST_CANDIDATES])
 
     def outlook(self, need: FindOutlook) -> Outlook:

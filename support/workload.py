@@ -18,7 +18,8 @@ Need = tuple[str, tuple[str, ...], Decimal, WorkKind, tuple[str, ...]]
 class Carrier:
     """An agent as one who carries work; loads and capacities are units.
 
-    `at_work`: online and on shift. `there`: on shift and not offline, so perhaps away for a while.
+    `at_work`: online and on shift. `there`: on shift or on duty by rota, and not offline, so
+    perhaps away for a while.
     `new_left`: new assignments until the limit for now, None without one. `left`: for good.
     `next_shift_at`: when the next shift begins, None where the roster does not say.
     """

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activities.messages import DecideInput
+from activities.messages import DecideInput, Parking
 from store import roster
 from support.model import EventKind, TicketEvent, TicketStatus, WaitingOn, workflow_id
 from support.needs import RuleAction
@@ -181,3 +181,18 @@ async def test_a_ticket_whose_rules_want_no_owner_for_it_is_passed_by_until_its_
     bench.own.actions = [RuleAction("give", "assign", {})]
     await bench.decide(doing("T-1", 4, kind=EventKind.OFFER))
     assert [*found, await passed_by()] == [False, True, False, False]
+
+
+async def test_a_waiting_ticket_is_handed_out_once_what_could_not_be_decided_is(
+    bench: Bench,
+) -> None:
+    await bench.decide(created("T-1"))
+    parking = Parking(TENANT, "T-1", "x-2", "no policies")
+    await bench.activities.park(parking)
+    await forget(bench)
+    await bench.decide(doing("T-1", 2, kind=EventKind.NOTE))
+    (row,) = await causes(bench)
+    assert (row["began"], row["later"]) == ("T-1", True)
+    await forget(bench)
+    await bench.decide(doing("T-1", 3, kind=EventKind.NOTE))
+    assert await causes(bench) == []

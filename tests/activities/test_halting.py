@@ -256,3 +256,35 @@ async def test_owners_that_a_chain_exchanges_carry_what_the_last_one_left(
     assert [a["outcome"] for a in entry.actions] == ["done", "done"]
     assert loads == {created.glance.owner: 1, ({"kim", "lou"} - {created.glance.owner}).pop(): 0}
     assert [r["fired"] for r in entry.rounds] == [["second"], []]
+
+
+async def test_an_owner_who_went_while_it_was_halted_is_told_of_again_once_somebody_looks(
+    database_url: str,
+) -> None:
+    async with bench_under(database_url, pack(*PINGPONG)) as bench:
+        async with bench.pool.connection() as conn:
+            for name in ("kim", "lou"):
+                agent = roster.Agent(name, presence="online")
+                await roster.add(conn, tenant="acme", agent=agent)
+        await bench.create()
+        await bench.take(EventKind.ASSIGN, 1, assignee="lou")
+
+        async def told_by_looking(left_cause: str, minutes: int) -> list[str]:
+            await bench.take(EventKind.PRIORITY, minutes, priority=Priority.LOW)
+            assert (await bench.state()).halted is not None
+            async with bench.pool.connection() as conn:
+                await conn.execute(
+                    "update agents set left_cause = %s, presence = %s where agent_id = 'lou'",
+                    (left_cause, "offline" if left_cause else "online"),
+                )
+                await conn.execute("delete from outbox")
+            await bench.take(EventKind.TAG, minutes + 1, tags_added=("seen",))
+            assert (await bench.state()).halted is None
+            async with bench.pool.connection() as conn:
+                cursor = await conn.execute(
+                    "select about ->> 'agent' as who from outbox where kind = 'owner_left'"
+                )
+                return [row["who"] for row in await cursor.fetchall()]
+
+        assert await told_by_looking("", 10) == []
+        assert await told_by_looking("offline", 20) == ["lou"]

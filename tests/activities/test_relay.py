@@ -13,9 +13,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.relay import Relay
-from store import automation, outbox
-from store.pool import Pool, open_pool
-from support.model import EventKind, TicketEvent
+from store import automation, outbox, parkings, presences, rotas
+from store.pool import Pool, open_pool, transaction
+from support.model import EventKind, Presence, TicketEvent
+from support.rota import Rota
 from tests.store.seeding import START, add_agent, add_ticket
 from tests.waiting import eventually
 
@@ -185,6 +186,34 @@ async def test_a_ticket_whose_workflow_has_ended_holds_up_nobody(hub: Hub) -> No
     assert await hub.left() == []
 
 
+async def test_the_room_of_a_ticket_whose_workflow_has_ended_is_offered_to_the_next(
+    hub: Hub,
+) -> None:
+    for number in range(1, 5):
+        await hub.waiting(f"T-{number}", number * HOUR)
+    await hub.agent("kim", 2)
+    hub.workflows.failing = lambda key: (
+        RPCStatusCode.NOT_FOUND if key.endswith(("T-1", "T-3")) else None
+    )
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-2", "T-4"]
+    assert await hub.left() == []
+
+
+async def test_a_ticket_with_something_that_cannot_be_decided_holds_no_room(hub: Hub) -> None:
+    await hub.waiting("T-parked", HOUR)
+    await hub.waiting("T-parked-for-lead", HOUR, sought_roles=("lead",))
+    await hub.waiting("T-2", 2 * HOUR)
+    await hub.agent("kim", 1)
+    async with hub.pool.connection() as conn:
+        for name in ("T-parked", "T-parked-for-lead"):
+            await parkings.park(
+                conn, tenant="global", ticket_id=name, trigger_id="e-1", error="no policies"
+            )
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-2"]
+
+
 async def test_where_temporal_fails_the_row_stays_with_why_and_keeps_its_event_id(hub: Hub) -> None:
     for tenant in ("global", "other"):
         await hub.waiting("T-1", tenant=tenant)
@@ -263,3 +292,30 @@ async def test_a_lost_connection_is_made_again(hub: Hub) -> None:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def test_a_ticket_for_which_a_lead_was_asked_is_offered_once_a_lead_is_at_work(
+    hub: Hub,
+) -> None:
+    await hub.waiting("T-plain", HOUR)
+    await hub.waiting("T-for-lead", 2 * HOUR, sought_roles=("lead",))
+    await hub.agent("lea", 12, role="lead")
+    async with transaction(hub.pool) as conn:
+        for presence in (Presence.OFFLINE, Presence.ONLINE):
+            await presences.set_presence(conn, tenant="global", agent_id="lea", presence=presence)
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-for-lead"]
+
+
+async def test_a_ticket_for_on_call_is_offered_once_somebody_is_on_duty(hub: Hub) -> None:
+    await hub.agent("ada", 12)
+    await hub.relay.deliver()
+    async with hub.pool.connection() as conn:
+        await conn.execute("update agents set scheduled = true")
+    await hub.waiting("T-plain", HOUR)
+    await hub.waiting("T-at-night", 2 * HOUR, team="audio", sought_roles=("on_call",))
+    async with transaction(hub.pool) as conn:
+        rota = Rota("UTC", ("ada",), START.replace(tzinfo=None))
+        await rotas.put(conn, tenant="global", rota_id="nights", rota=rota)
+    await hub.relay.deliver()
+    assert hub.workflows.tickets == ["T-at-night"]

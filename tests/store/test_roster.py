@@ -307,3 +307,34 @@ async def test_of_more_than_fifty_the_best_by_strategy_are_found(conn: Connectio
         some = await found(conn, START, skills=("hifi",), strategy=strategy)
         assert len(some) == 50
         assert ("a50" in [one.agent_id for one in some]) == expected
+
+
+async def test_of_more_than_fifty_those_with_room_for_all_of_the_units_are_found_first(
+    conn: Connection,
+) -> None:
+    for number in range(50):
+        await add_agent(conn, f"a{number:02}", capacity_units=Decimal(4))
+    await add_agent(conn, "zoe", capacity_units=Decimal(20))
+    await conn.execute(
+        "update agents set idle_since = %s,"
+        "       load_units = case agent_id when 'zoe' then 5 else 1 end",
+        (START,),
+    )
+
+    async def for_a_chat(at: datetime = START) -> str:
+        return (await found(conn, at, kind=WorkKind.CHAT, units=Decimal(4)))[0].agent_id
+
+    assert await for_a_chat() == "zoe"
+    assert "zoe" in [one.agent_id for one in await found(conn, START)]
+    await conn.execute(
+        "update agents set capacity_units = 40, kind_capacity = '{\"chat\": 3}'"
+        " where agent_id <> 'zoe'"
+    )
+    assert await for_a_chat() == "zoe"
+    await conn.execute(
+        "update agents set kind_capacity = '{}', limit_new = 1, limit_window = interval '1 hour',"
+        "       recent_claims = array[%s::timestamptz] where agent_id <> 'zoe'",
+        (START,),
+    )
+    assert await for_a_chat() == "zoe"
+    assert await for_a_chat(START + HOUR) != "zoe"

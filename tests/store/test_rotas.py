@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from store import candidates, presences, profiles, rotas, shifts
+from store import candidates, duty, presences, profiles, rotas, shifts
 from store.pool import Connection
 from store.profiles import Profile
 from support.errors import InputError
@@ -27,8 +27,8 @@ async def put(
     await rotas.put(conn, tenant=tenant, rota_id=rota_id, rota=rota)
 
 
-async def duty(conn: Connection, at: datetime, team: str = "") -> tuple[str, ...] | None:
-    return await rotas.on_duty(conn, tenant="global", team=team, at=at)
+async def on_duty(conn: Connection, at: datetime, team: str = "") -> tuple[str, ...] | None:
+    return await duty.on_duty(conn, tenant="global", team=team, at=at)
 
 
 async def people(
@@ -54,16 +54,16 @@ async def off(conn: Connection, name: str, since: datetime, until: datetime | No
 
 async def test_the_rota_of_the_team_goes_before_that_of_the_tenant(conn: Connection) -> None:
     await hire(conn, ("ada", "bo", "cleo"))
-    assert await duty(conn, START, "audio") is None
+    assert await on_duty(conn, START, "audio") is None
     await put(conn, "all", "ada")
     await put(conn, "nights", "bo", "cleo", team="audio")
     await put(conn, "mail", "cleo", team="mail")
-    assert await duty(conn, START) == ("ada",)
-    assert await duty(conn, START, "video") == ("ada",)
-    assert await duty(conn, START, "audio") == ("bo",)
-    assert await duty(conn, START + 7 * DAY, "audio") == ("cleo",)
+    assert await on_duty(conn, START) == ("ada",)
+    assert await on_duty(conn, START, "video") == ("ada",)
+    assert await on_duty(conn, START, "audio") == ("bo",)
+    assert await on_duty(conn, START + 7 * DAY, "audio") == ("cleo",)
     await put(conn, "days", "ada", team="audio")
-    assert await duty(conn, START, "audio") == ("ada", "bo")
+    assert await on_duty(conn, START, "audio") == ("ada", "bo")
 
 
 async def test_the_next_in_order_stands_in_then_the_tenants_rota_then_nobody(
@@ -74,7 +74,7 @@ async def test_the_next_in_order_stands_in_then_the_tenants_rota_then_nobody(
     await put(conn, "nights", "bo", "cleo", team="audio")
     for name, step in (("bo", 1), ("cleo", 2), ("ada", 3)):
         await off(conn, name, START + step * HOUR)
-    reached = [await duty(conn, START + step * HOUR, "audio") for step in range(4)]
+    reached = [await on_duty(conn, START + step * HOUR, "audio") for step in range(4)]
     assert reached == [("bo",), ("cleo",), ("ada",), ()]
 
 
@@ -85,12 +85,12 @@ async def test_a_swap_counts_from_instant_to_instant_until_it_is_taken_back(
     await put(conn, "all", "ada")
     swap = Swap("bo", START + HOUR, START + 2 * HOUR)
     number = await rotas.add_swap(conn, tenant="global", rota_id="all", swap=swap)
-    reached = [await duty(conn, START + step * HOUR) for step in range(3)]
+    reached = [await on_duty(conn, START + step * HOUR) for step in range(3)]
     assert reached == [("ada",), ("bo",), ("ada",)]
     kept = await rotas.one(conn, tenant="global", rota_id="all", since=START)
     assert (kept.rota.swaps, kept.swap_ids) == ((swap,), (number,))
     await rotas.remove_swap(conn, tenant="global", rota_id="all", swap_id=number)
-    assert await duty(conn, START + HOUR) == ("ada",)
+    assert await on_duty(conn, START + HOUR) == ("ada",)
     with pytest.raises(InputError, match=f"no swap {number}"):
         await rotas.remove_swap(conn, tenant="global", rota_id="all", swap_id=number)
 
@@ -104,7 +104,7 @@ async def test_a_changed_rota_keeps_its_swaps_and_a_removed_one_is_gone(conn: Co
     kept = await rotas.one(conn, tenant="global", rota_id="all", since=START)
     assert (kept.rota.members, kept.rota.swaps) == (("bo", "ada"), (swap,))
     await rotas.remove(conn, tenant="global", rota_id="all")
-    assert await duty(conn, START) is None
+    assert await on_duty(conn, START) is None
     with pytest.raises(InputError, match="no rota all"):
         await rotas.remove(conn, tenant="global", rota_id="all")
 
@@ -122,7 +122,7 @@ async def test_members_are_on_the_roster_of_the_same_tenant(conn: Connection) ->
     ):
         with pytest.raises(InputError, match=named):
             await rotas.add_swap(conn, tenant="global", rota_id=rota_id, swap=swap)
-    assert await duty(conn, START) == ("ada",)
+    assert await on_duty(conn, START) == ("ada",)
 
 
 async def test_on_call_is_who_is_on_duty_and_the_role_only_where_there_is_no_rota(

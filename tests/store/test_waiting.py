@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from store import profiles, roster, waiting
+from store import profiles, roster, rotas, waiting
 from store.pool import Connection
 from store.profiles import Profile
+from support.rota import Rota
 from support.routing import WorkKind
 from tests.store.seeding import START, add_agent, add_ticket
 
@@ -101,3 +102,29 @@ async def test_ids_sort_alike_in_every_table_so_that_joins_can_use_the_indexes(
         "   and collation_name is distinct from 'C'"
     )
     assert await cursor.fetchall() == []
+
+
+async def test_tickets_for_others_than_agents_are_read_with_whoever_can_be_asked(
+    conn: Connection,
+) -> None:
+    await waits(conn, "T-plain")
+    await waits(conn, "T-lead", sought_roles=("lead",))
+    await waits(conn, "T-night", sought_roles=("on_call", "manager"))
+    await add_ticket(conn, "T-owned", sought_roles=("lead",))
+    called = await waiting.called(conn, tenant="global")
+    assert [one.ticket_id for one in called] == ["T-lead", "T-night"]
+    for name, role in (("ada", "agent"), ("bo", "agent"), ("lea", "lead"), ("oscar", "on_call")):
+        await add_agent(conn, name, role=role)
+    await conn.execute("update agents set scheduled = true where agent_id in ('ada', 'bo')")
+    rota = Rota("UTC", ("ada",), START.replace(tzinfo=None))
+    await rotas.put(conn, tenant="global", rota_id="nights", rota=rota)
+    found = await waiting.rooms_of_all(conn, tenant="global")
+    assert {one.agent_id: list(one.roles) for one in found} == {
+        "ada": ["on_call"],
+        "lea": ["lead"],
+        "oscar": ["on_call"],
+    }
+    await conn.execute("update agents set scheduled = false")
+    found = await waiting.rooms_of_all(conn, tenant="global")
+    roles = {one.agent_id: list(one.roles) for one in found}
+    assert (roles["ada"], roles["bo"]) == (["agent", "on_call"], ["agent"])

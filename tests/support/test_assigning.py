@@ -161,6 +161,12 @@ def test_another_team_that_was_asked_in_vain_is_remembered_should_the_ticket_com
     assert given_to.state.ownership.sought_teams == ("night",)
 
 
+def test_a_role_that_was_asked_in_vain_is_remembered_and_agents_are_not() -> None:
+    for role, sought in (("on_call", ("on_call",)), ("agent", ())):
+        desk = desk_of(role=role)
+        assert desk.take(created()).state.ownership.sought_roles == sought
+
+
 class Listening(Desk):
     """A desk with a rule on no_owner."""
 

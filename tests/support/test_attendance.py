@@ -53,6 +53,17 @@ def test_a_shift_is_looked_at_when_it_ends_and_when_the_next_begins() -> None:
     assert (ended.left, ended.next_at) == (LeftCause.SHIFT_ENDED, None)
 
 
+def test_duty_is_work_outside_shifts_and_what_begins_with_it_is_taken_up() -> None:
+    duty = (NOON - HOUR, NOON + HOUR)
+    on_duty = at_noon(spans=(NIGHT,), duty=(duty,))
+    assert (on_duty.left, on_duty.takes_work, on_duty.next_at) == (None, True, duty[1])
+    over = attendance(AgentTime(Presence.ONLINE, EARLIER, spans=(NIGHT,), duty=(duty,)), duty[1])
+    assert over.left is LeftCause.SHIFT_ENDED
+    always = AgentTime(Presence.ONLINE, EARLIER, duty=(duty,))
+    for since, expected in ((duty[0] - MINUTE, True), (duty[0], False)):
+        assert takes_up(always, on_duty, None, since, NOON) is expected
+
+
 def test_leave_goes_before_the_end_of_a_shift_and_begins_at_its_instant() -> None:
     ahead = at_noon(spans=(), leaves=(Leave(NOON + HOUR),))
     assert (ahead.left, ahead.next_at) == (LeftCause.SHIFT_ENDED, NOON + HOUR)
@@ -89,11 +100,11 @@ def test_a_limit_that_is_reached_frees_when_its_first_assignment_leaves_the_wind
 def test_work_is_taken_up_by_who_is_back_or_whose_limit_freed_since_then() -> None:
     agent = AgentTime(Presence.ONLINE, EARLIER, frees_at=NOON - MINUTE)
     found = attendance(agent, NOON)
-    assert not takes_up(agent, found, None, NOON - MINUTE)
-    assert takes_up(agent, found, None, NOON - 2 * MINUTE)
-    assert takes_up(agent, found, LeftCause.SHIFT_ENDED, NOON - MINUTE)
+    assert not takes_up(agent, found, None, NOON - MINUTE, NOON)
+    assert takes_up(agent, found, None, NOON - 2 * MINUTE, NOON)
+    assert takes_up(agent, found, LeftCause.SHIFT_ENDED, NOON - MINUTE, NOON)
     away = AgentTime(Presence.AWAY, EARLIER)
-    assert not takes_up(away, attendance(away, NOON), LeftCause.SHIFT_ENDED, EARLIER)
+    assert not takes_up(away, attendance(away, NOON), LeftCause.SHIFT_ENDED, EARLIER, NOON)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +154,9 @@ def agents(draw: st.DrawFn) -> AgentTime:
         spans=draw(st.sampled_from([None, spans])),
         leaves=tuple(leaves),
         frees_at=draw(st.none() | _minutes),
+        duty=draw(
+            st.sampled_from([(), tuple(pairwise(sorted(draw(st.sets(_minutes, max_size=3)))))])
+        ),
     )
 
 
@@ -171,4 +185,5 @@ def test_work_is_taken_only_by_who_is_online_and_has_not_left(
     if found.takes_work:
         assert found.presence is Presence.ONLINE
         assert found.left is None
-        assert agent.spans is None or any(begin <= at < end for begin, end in agent.spans)
+        works = None if agent.spans is None else (*agent.spans, *agent.duty)
+        assert works is None or any(begin <= at < end for begin, end in works)

@@ -286,3 +286,15 @@ def test_a_line_that_changes_chooses_as_all_that_wait_would_be_chosen(
     others = [ticket for ticket in waits.values() if ticket.ticket_id != f"T-{without}"]
     assert line.chosen(rooms, f"T-{without}") == chosen(others, rooms)
     assert line.holds_others(f"T-{without}") is bool(others)
+
+
+def test_whoever_has_a_role_that_was_asked_for_a_ticket_may_be_offered_it() -> None:
+    mine = waiting("T-1", team="audio")
+    lead, on_call = room("lea", team="audio", roles=("lead",)), room("ada", roles=("on_call",))
+    for sought, offered in (((), ()), (("lead",), ("lead",)), (("on_call",), ("on_call",))):
+        ticket = replace(mine, sought_roles=sought)
+        assert tuple(one.roles[0] for one in (lead, on_call) if one.fits(ticket)) == offered
+    elsewhere = replace(lead, team="video")
+    assert not elsewhere.fits(replace(mine, sought_roles=("lead",)))
+    assert elsewhere.fits(replace(mine, sought_roles=("lead",), sought_teams=("video",)))
+    assert replace(on_call, roles=("agent", "on_call")).fits(replace(mine, team=""))

@@ -1,5 +1,6 @@
 """Many tickets in memory: deadlines in order, claims and loads as in the ledger."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from support.simulate import Member, Simulation, Team
 from tests.support.deciding import BOOK, MONDAY, action, created, event
 
 HOUR = timedelta(hours=1)
+_ZOE = Member("zoe", capacity_units=Decimal(20), load_units=Decimal(5))
 
 
 def simulation(*rules: RuleAction, team: Team) -> Simulation:
@@ -91,3 +93,10 @@ def test_people_are_those_of_the_team_or_else_of_all() -> None:
     assert team.people(FindPeople(Role.LEAD, "mail", MONDAY)) == ("b",)
     assert team.people(FindPeople(Role.LEAD, "voice", MONDAY)) == ("a", "b")
     assert team.people(FindPeople(Role.MANAGER, "mail", MONDAY)) == ()
+
+
+def test_of_more_than_fifty_those_with_room_for_all_of_the_units_are_found_first() -> None:
+    small = [Member(f"a{n:02}", capacity_units=Decimal(4)) for n in range(50)]
+    team = Team([*(replace(m, load_units=Decimal(1)) for m in small), _ZOE], MONDAY)
+    need = FindCandidates(Role.AGENT, "", (), MONDAY, units=Decimal(4))
+    assert team.candidates(need)[0].agent_id == "zoe"
