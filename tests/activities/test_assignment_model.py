@@ -38,6 +38,7 @@ T = TypeVar("T")
 CUSTOMER, SYSTEM = Actor(ActorKind.CUSTOMER, "c-1"), Actor(ActorKind.SYSTEM, "bulk")
 DECLINED_FOR = timedelta(hours=4)
 TEAMS, SKILLS = ("audio", "video"), ((), ("hifi",))
+SECOND = timedelta(seconds=1)
 picks = st.integers(0, 99)
 channels = st.sampled_from((*[Channel.WEB] * 4, Channel.CHAT))
 priorities = st.sampled_from((Priority.NORMAL, Priority.LOW, Priority.URGENT))
@@ -65,6 +66,8 @@ class Ownership(RuleBasedStateMachine):
         return sum((t.units for t in self.tickets.values() if t.owner == agent_id), Decimal(0))
 
     def ticket(self, pick: int) -> str:
+        """Pick a ticket, once what falls due within the next second has happened."""
+        self.time_goes_on(SECOND)
         return sorted(self.tickets)[pick % len(self.tickets)]
 
     def agent(self, pick: int) -> str:
@@ -80,7 +83,6 @@ class Ownership(RuleBasedStateMachine):
 
     def take(self, ticket_id: str, kind: EventKind, actor: Actor = LEAD, **more: Any) -> str:
         """Let something happen, adopt what came of it, and return the code of a refusal."""
-        self.time_goes_on(timedelta(seconds=1))
         verdict = self.world.wait(self.desk.happens(ticket_id, kind, actor, **more))
         return self.adopt(ticket_id, kind, verdict, to=str(more.get("assignee", "")))
 
@@ -166,6 +168,7 @@ class Ownership(RuleBasedStateMachine):
             channel=channel, priority=priority, team=team, skills=skills, customer_id="c-1"
         )
         ticket_id = f"T-{len(self.tickets)}"
+        self.time_goes_on(SECOND)
         self.tickets[ticket_id] = Ticket(channel, team, skills)
         self.take(ticket_id, EventKind.CREATED, CUSTOMER, opening=opening)
         self.learn_lock(ticket_id)
@@ -300,6 +303,7 @@ class Ownership(RuleBasedStateMachine):
     @rule(which=picks, who=picks, resolved=st.booleans())
     def is_overtaken(self, which: int, who: int, *, resolved: bool) -> None:
         """Something else happens to a ticket to which a signal is on its way."""
+        self.time_goes_on(SECOND)
         ticket_id, _ = self.desk.signals[which % len(self.desk.signals)]
         if resolved:
             self.take(ticket_id, EventKind.RESOLVE)
