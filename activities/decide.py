@@ -120,15 +120,11 @@ class DecideActivities:
             automation_stopped=found.automation_stopped,
         )
         decision = attempt.decision = await surroundings.drive(decide(request))
-        surroundings.at = decision.at
         kept = records.plain(decision)
         verdict = records.verdict_of(asked, decision, kept.digest)
         texts = await self._texts(conn, asked, decision, attempt.macros)
         await self._write(conn, asked, found, decision, verdict=verdict, kept=kept, texts=texts)
-        await surroundings.settle_claim(found.claim, decision.state, asked.decision_seq)
-        await surroundings.hand_out(found.claim, state, decision.state, asked.decision_seq)
-        due_at = decision.standing.next_due_at
-        await surroundings.pass_on(asked.event, state, decision.state, due_at, asked.decision_seq)
+        await surroundings.settle(found.claim, state, decision, asked)
         _log.info(
             "decided",
             tenant=asked.tenant,

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from activities.messages import DecideInput
 from store import attendance, candidates, customers, lanes, outbox, roster
 from store.ledger import Claim
 from store.pool import Connection, savepoint, undo
+from support.decision import Decision
 from support.handing_out import asks_else, behind, frees, waits
 from support.lanes import read_lanes
 from support.model import EventKind, TicketEvent
@@ -116,6 +118,15 @@ class Surroundings:
             # Who turned out to be full is locked else, while the next is asked: a deadlock.
             await undo(self.conn)
         return done
+
+    async def settle(
+        self, before: Claim | None, was: TicketState | None, decision: Decision, asked: DecideInput
+    ) -> None:
+        """Write whose the ticket is now at the decision's instant, and wake up what comes of it."""
+        self.at, state, seq = decision.at, decision.state, asked.decision_seq
+        await self.settle_claim(before, state, seq)
+        await self.hand_out(before, was, state, seq)
+        await self.pass_on(asked.event, was, state, decision.standing.next_due_at, seq)
 
     async def settle_claim(self, before: Claim | None, state: TicketState, seq: int) -> None:
         """Make claim row and loads say what the decision ended with.
