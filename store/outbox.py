@@ -150,17 +150,19 @@ _UNUSED = (
 insert into outbox (tenant, kind, about)
 select %(tenant)s, 'hand_out', %(about)s
  where (exists (select from agents as a
-                 where a.tenant = %(tenant)s and a.presence = 'online' and a.role = 'agent'
-                   and a.load_units < a.capacity_units
+                 where a.tenant = %(tenant)s and a.role = 'agent'
+                   and a.load_units < a.capacity_units and
 """  # noqa: S608  constant pieces
+    + ONLINE_NOW
     + ON_SHIFT_NOW
     + ") and "
     + _WAITS
     + """)
     or (exists (select from agents as a
-                 where a.tenant = %(tenant)s and a.presence = 'online'
-                   and a.load_units < a.capacity_units) and
+                 where a.tenant = %(tenant)s and a.load_units < a.capacity_units and
 """
+    + ONLINE_NOW
+    + ") and "
     + _CALLED
     + """)
 returning pg_notify('outbox', '')

@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from store import duty
+from store.availability import ON_SHIFT_AT
 from store.pool import Connection
 from support.routing import Role, WorkKind
 from support.workload import Carrier, OwnedTicket
 
-_CARRIERS = """
+_CARRIERS = (
+    """
 select a.agent_id, a.team, a.role, a.skills, a.left_at is not null as has_left,
        case when a.presence = 'online' and a.presence_until <= %(at)s then 'offline'
             else a.presence end as presence,
@@ -18,9 +20,11 @@ select a.agent_id, a.team, a.role, a.skills, a.left_at is not null as has_left,
        case when a.limit_new is null then null
             else a.limit_new - (select count(*) from unnest(a.recent_claims) as claimed_at
                                  where claimed_at > %(at)s - a.limit_window) end as new_left,
-       not a.scheduled or exists (select from shift_spans as s
-                                   where s.tenant = a.tenant and s.agent_id = a.agent_id
-                                     and s.starts_at <= %(at)s and s.ends_at > %(at)s) as on_shift,
+       (true
+"""  # noqa: S608  constant pieces
+    + ON_SHIFT_AT
+    + """
+       ) as on_shift,
        (select min(s.starts_at) from shift_spans as s
          where a.scheduled and s.tenant = a.tenant and s.agent_id = a.agent_id
            and s.starts_at > %(at)s) as next_shift_at
@@ -28,6 +32,7 @@ select a.agent_id, a.team, a.role, a.skills, a.left_at is not null as has_left,
  where a.tenant = %(tenant)s and (%(team)s::text = '' or a.team = %(team)s)
  order by a.agent_id
 """
+)
 
 
 async def carriers(

@@ -94,14 +94,11 @@ def _order(work: Work, action: RuleAction) -> _Order:
         strategy=Strategy(str(params.get("strategy", Strategy.LEAST_LOADED))),
         skills=state.skills,
         overflow_at=overflow_at,
-        insists=bool(state.owner) or not _overflows(state, overflow_at, work.at),
+        insists=bool(state.owner)
+        or not replace(state.ownership, overflow_at=overflow_at).overflows(work.at),
         accept_within=None if within is None else timedelta(seconds=float(str(within))),
         releases=params.get("otherwise") == "release",
     )
-
-
-def _overflows(state: TicketState, overflow_at: datetime | None, at: datetime) -> bool:
-    return state.ownership.overflowed or (overflow_at is not None and overflow_at <= at)
 
 
 def _wanted(work: Work, order: _Order, units: Decimal) -> FindCandidates:
