@@ -12,9 +12,9 @@ from support.errors import FlowHubError
 from support.model import EventKind, Priority
 from support.moves import moved
 from support.needs import Answer, Need, Param, RuleAction
-from support.owners import escalate, lock_owner, recipients, target_of
-from support.quotas import message_quota, notification_quota, sent_today
-from support.templates import with_facts
+from support.notifying import filled, notify
+from support.owners import escalate, lock_owner
+from support.quotas import message_quota, notification_quota
 from support.work import (
     Asking,
     AutoMessage,
@@ -77,38 +77,13 @@ def _words(param: Param | None) -> tuple[str, ...]:
 
 
 def _note(work: Work, action: RuleAction) -> Done:
-    return Done(Outcome.RECORDED, _filled(work, action.params["note"]))
-
-
-def _filled(work: Work, text: Param) -> str:
-    """Return a rule's text with the facts that it was decided on."""
-    return with_facts(str(text), work.facts, work.state.ticket_id)
+    return Done(Outcome.RECORDED, filled(work, action.params["note"]))
 
 
 def _notify(work: Work, action: RuleAction) -> Asking:
-    target = target_of(work, action)
     if quota := notification_quota(work.state, work.at, work.limits):
         return _over(work, action, quota)
-    told: tuple[str, ...] = ()
-    if target != "channel":
-        target, told = yield from recipients(work, target)
-        if not told:
-            return Done(Outcome.REFUSED, f"there is no {target} to tell")
-    sent = sent_today(work.state, work.at)
-    work.state = replace(work.state, notifications=(*sent, work.at))
-    whom = f"{target} {', '.join(told)}".rstrip()
-    if not work.outside.notify:
-        return Done(Outcome.RECORDED, f"{whom}: no notification channel is set up")
-    params: dict[str, Param] = {
-        "to": told,
-        "role": target,
-        "template": action.params["template"],
-        "automatic": True,
-    }
-    if "text" in action.params:
-        params["text"] = _filled(work, action.params["text"])
-    key = queue_effect(work, EffectKind.NOTIFY, params)
-    return Done(Outcome.QUEUED, whom, effect_key=key)
+    return (yield from notify(work, action))
 
 
 def _over(work: Work, action: RuleAction, quota: str) -> Done:

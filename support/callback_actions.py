@@ -8,16 +8,14 @@ from support.callback_moves import given
 from support.callback_work import CallbackWork, TicketWord, TicketWordKind
 from support.callbacks import CALLBACK_UNITS, KIND, CallbackStatus
 from support.errors import FlowHubError
-from support.needs import Answer, Need, Param, RuleAction, claim
+from support.needs import Answer, Need, RuleAction, claim
+from support.notifying import filled, notify
 from support.owners import recipients, target_of
-from support.quotas import message_quota, notification_quota, sent_today
-from support.templates import with_facts
+from support.quotas import message_quota, notification_quota
 from support.work import (
     Asking,
     Done,
-    EffectKind,
     Outcome,
-    queue_effect,
     record_done,
 )
 
@@ -70,36 +68,13 @@ def _lock_owner(work: CallbackWork, action: RuleAction) -> Done:
 
 
 def _record(work: CallbackWork, action: RuleAction) -> Done:
-    return Done(Outcome.RECORDED, _filled(work, action.params["note"]))
-
-
-def _filled(work: CallbackWork, text: Param) -> str:
-    return with_facts(str(text), work.facts, work.state.ticket_id)
+    return Done(Outcome.RECORDED, filled(work, action.params["note"]))
 
 
 def _notify(work: CallbackWork, action: RuleAction) -> Asking:
-    target = target_of(work, action)
     if quota := notification_quota(work.state, work.at, work.limits):
         return Done(Outcome.REFUSED, f"quota: {quota}")
-    told: tuple[str, ...] = ()
-    if target != "channel":
-        target, told = yield from recipients(work, target)
-        if not told:
-            return Done(Outcome.REFUSED, f"there is no {target} to tell")
-    sent = sent_today(work.state, work.at)
-    work.state = replace(work.state, notifications=(*sent, work.at))
-    whom = f"{target} {', '.join(told)}".rstrip()
-    if not work.outside.notify:
-        return Done(Outcome.RECORDED, f"{whom}: no notification channel is set up")
-    params: dict[str, Param] = {
-        "to": told,
-        "role": target,
-        "template": action.params["template"],
-        "automatic": True,
-    }
-    if "text" in action.params:
-        params["text"] = _filled(work, action.params["text"])
-    return Done(Outcome.QUEUED, whom, effect_key=queue_effect(work, EffectKind.NOTIFY, params))
+    return (yield from notify(work, action))
 
 
 def _reply(work: CallbackWork, action: RuleAction) -> Done:
