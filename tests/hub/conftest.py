@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from temporalio.client import Client
 
 from activities.messages import EventResult
 from hub.drafts import Command, NewTicket
@@ -14,7 +16,7 @@ from hub.web.app import create_app
 from store.pool import Pool, open_pool
 from support.calendar import BusinessCalendar
 from support.model import Actor
-from tests.fix_desk import RunningDesk
+from tests.fix_desk import RunningDesk, running_desk
 
 OFFICE = BusinessCalendar.from_dict(
     {
@@ -122,3 +124,25 @@ def hub_of(clock: Clock) -> Callable[[RunningDesk], httpx.AsyncClient]:
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8400")
 
     return made
+
+
+@pytest.fixture
+async def at_work(
+    temporal_client: Client,
+    database_url: str,
+    task_queue: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> AsyncIterator[RunningDesk]:
+    """A desk that the command line finds by its settings."""
+    config = temporal_client.service_client.config
+    async with running_desk(temporal_client, database_url, task_queue) as running:
+        for name, value in {
+            "DATA_DIR": str(tmp_path),
+            "DATABASE_URL": database_url,
+            "TEMPORAL_ADDRESS": config.target_host,
+            "TASK_QUEUE": task_queue,
+            "TENANT": running.tenant,
+        }.items():
+            monkeypatch.setenv(f"FLOWHUB_{name}", value)
+        yield running

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -33,7 +32,7 @@ from support.model import (
     WaitingOn,
     workflow_id,
 )
-from tests.fix_desk import CUSTOMER, KIM, RunningDesk, running_desk
+from tests.fix_desk import CUSTOMER, KIM, RunningDesk
 from tests.waiting import eventually
 
 
@@ -101,24 +100,8 @@ class Bulk:
 
 
 @pytest.fixture
-async def bulk(
-    temporal_client: Client,
-    database_url: str,
-    task_queue: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> AsyncIterator[Bulk]:
-    config = temporal_client.service_client.config
-    async with running_desk(temporal_client, database_url, task_queue) as running:
-        for name, value in {
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": database_url,
-            "TEMPORAL_ADDRESS": config.target_host,
-            "TASK_QUEUE": task_queue,
-            "TENANT": running.tenant,
-        }.items():
-            monkeypatch.setenv(f"FLOWHUB_{name}", value)
-        yield Bulk(running, Relay(running.pool, database_url, temporal_client))
+def bulk(at_work: RunningDesk, temporal_client: Client, database_url: str) -> Bulk:
+    return Bulk(at_work, Relay(at_work.pool, database_url, temporal_client))
 
 
 @asynccontextmanager

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
-from temporalio.client import Client
 from typer.testing import CliRunner, Result
 
 from hub.cli.main import app
@@ -17,33 +16,11 @@ from store import effects, engine_faults, outbox, parkings, publishing
 from store.pool import transaction
 from support.errors import FlowHubError, InputError, RuntimeUnavailableError
 from support.needs import RuleAction
-from tests.fix_desk import RunningDesk, running_desk
+from tests.fix_desk import RunningDesk
 from tests.publishing import TENANT, published, tagging
 from tests.waiting import eventually
 
 Cli = Callable[..., Any]
-
-
-@pytest.fixture
-async def at_work(
-    temporal_client: Client,
-    database_url: str,
-    task_queue: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> AsyncIterator[RunningDesk]:
-    """A desk that the command line finds by its settings."""
-    config = temporal_client.service_client.config
-    async with running_desk(temporal_client, database_url, task_queue) as running:
-        for name, value in {
-            "DATA_DIR": str(tmp_path),
-            "DATABASE_URL": database_url,
-            "TEMPORAL_ADDRESS": config.target_host,
-            "TASK_QUEUE": task_queue,
-            "TENANT": running.tenant,
-        }.items():
-            monkeypatch.setenv(f"FLOWHUB_{name}", value)
-        yield running
 
 
 async def flowhub(*words: str) -> Result:
