@@ -10,7 +10,6 @@ from pydantic import Field
 from hub.web.desk import Desk
 from hub.web.forms import Form
 from store import presences, shifts
-from store.pool import transaction
 from support.attendance import HEARTBEAT, LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT
 from support.model import Presence, checked_id
 
@@ -47,7 +46,7 @@ def presence_routes(desk: Desk) -> APIRouter:
         checked_id(tenant, "tenant")
         checked_id(agent_id, "agent")
         lasts = timedelta(seconds=form.for_s)
-        async with transaction(desk.pool) as conn:
+        async with desk.changing() as conn:
             until = await presences.heartbeat(conn, tenant=tenant, agent_id=agent_id, lasts=lasts)
         if until is None:
             raise shifts.unknown_agent(tenant, agent_id)
